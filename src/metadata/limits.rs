@@ -1,0 +1,114 @@
+use super::{InvalidMetadata, InvalidMetadataKind, Metadata, MetadataUpdate};
+use crate::json;
+
+/// The deepest nesting that any setting allows: the reader recurses once a level.
+pub(super) const DEPTH_CAP: usize = json::MAX_DEPTH;
+
+/// How much one user may keep; checked on each update and again on the merged document, inside the write.
+///
+/// ```
+/// use tower_user_metadata::{Limits, Metadata, MetadataUpdate};
+///
+/// let limits = Limits::default().with_document_bytes(16);
+/// let update = MetadataUpdate::new().set("note", &"longer than sixteen bytes");
+/// assert!(update.apply(&Metadata::new(), &limits).is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    document_bytes: usize,
+    root_fields: usize,
+    field_name_bytes: usize,
+    depth: usize,
+}
+
+impl Limits {
+    /// The size of the merged document as compact JSON, in bytes. Default 65,536: a document is read and written
+    /// whole, and travels with requests.
+    #[must_use]
+    pub fn document_bytes(&self) -> usize {
+        self.document_bytes
+    }
+
+    /// The number of root fields of the merged document. Default 1,000.
+    #[must_use]
+    pub fn root_fields(&self) -> usize {
+        self.root_fields
+    }
+
+    /// The length of the name of a root field, in bytes of UTF-8. Default 256.
+    #[must_use]
+    pub fn field_name_bytes(&self) -> usize {
+        self.field_name_bytes
+    }
+
+    /// The levels of nesting, the root object being the first. Default 64, at most 128: deeper texts exhaust the
+    /// stack of many a JSON parser that may read them later.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Sets [`document_bytes`](Self::document_bytes).
+    #[must_use]
+    pub fn with_document_bytes(mut self, bytes: usize) -> Self {
+        self.document_bytes = bytes;
+        self
+    }
+
+    /// Sets [`root_fields`](Self::root_fields).
+    #[must_use]
+    pub fn with_root_fields(mut self, fields: usize) -> Self {
+        self.root_fields = fields;
+        self
+    }
+
+    /// Sets [`field_name_bytes`](Self::field_name_bytes).
+    #[must_use]
+    pub fn with_field_name_bytes(mut self, bytes: usize) -> Self {
+        self.field_name_bytes = bytes;
+        self
+    }
+
+    /// Sets [`depth`](Self::depth); more than 128 counts as 128.
+    #[must_use]
+    pub fn with_depth(mut self, levels: usize) -> Self {
+        self.depth = levels.min(DEPTH_CAP);
+        self
+    }
+
+    pub(super) fn check_update(&self, update: &MetadataUpdate) -> Result<(), InvalidMetadata> {
+        use InvalidMetadataKind as Kind;
+        let mut bytes = 2;
+        for (name, value) in update.fields() {
+            if name.len() > self.field_name_bytes {
+                return Err(InvalidMetadata::new(Kind::FieldNameTooLong, self.field_name_bytes));
+            }
+            let Some(value) = value else { continue };
+            bytes += name.len() + value.get().len();
+            if bytes > self.document_bytes {
+                return Err(InvalidMetadata::new(Kind::DocumentTooLarge, self.document_bytes));
+            }
+            if 1 + json::depth(value.get()) > self.depth {
+                return Err(InvalidMetadata::new(Kind::TooDeep, self.depth));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_merged(&self, merged: &Metadata) -> Result<(), InvalidMetadata> {
+        use InvalidMetadataKind as Kind;
+        if merged.len() > self.root_fields {
+            return Err(InvalidMetadata::new(Kind::TooManyFields, self.root_fields));
+        }
+        if merged.json_bytes() > self.document_bytes {
+            return Err(InvalidMetadata::new(Kind::DocumentTooLarge, self.document_bytes));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { document_bytes: 64 * 1024, root_fields: 1_000, field_name_bytes: 256, depth: 64 }
+    }
+}

@@ -1,0 +1,96 @@
+//! Where metadata is kept: the store contract and the stores that come with the crate.
+//!
+//! | Store | Feature | Opened by |
+//! |---|---|---|
+//! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
+//! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
+//!
+//! [`connect`] opens any of them from a URL. To write a store of your own, implement [`MetadataStore`] and run the
+//! functions of the `conformance` module over it.
+
+mod capabilities;
+mod connect;
+mod error;
+mod ext;
+mod memory;
+mod namespace;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+pub use capabilities::{Capabilities, Durability};
+pub use connect::connect;
+pub use error::{StoreError, StoreErrorKind};
+pub use ext::MetadataStoreExt;
+pub use memory::MemoryStore;
+pub use namespace::{InvalidNamespace, Namespace};
+
+use crate::metadata::{MetadataUpdate, Precondition, Record};
+use crate::user_id::UserId;
+
+/// Keeps one JSON document a user; chosen at start-up and shared as `Arc<dyn MetadataStore>`.
+///
+/// # Contract
+///
+/// Implementations promise the following, and the `conformance` module checks it:
+///
+/// * **Identity.** User ids are compared byte for byte. A store is opened for one [`Namespace`] and sees nothing of
+///   another.
+/// * **Values.** Keys and strings come back byte for byte; numbers come back equal as values, with every digit (a
+///   store may write `100` for `1e2` and `0` for `-0`). The order of members is not promised.
+/// * **Merge.** [`update`](Self::update) applies the shallow merge of [`MetadataUpdate::apply`] as one atomic step:
+///   concurrent updates of different fields are all kept, also when they are the user's first.
+/// * **Limits.** They are checked on the merged document inside that step, so two updates cannot pass together.
+/// * **Versions.** Every write that changes a document gives it a [`Version`](crate::Version) that this user never
+///   had before, also not before a `clear`. An empty update of an existing document changes nothing, not even the
+///   version; any update of a user without a document creates one.
+/// * **Preconditions** are checked inside the step. A store that cannot says so in
+///   [`capabilities`](Self::capabilities) and refuses all but [`Precondition::None`] with
+///   [`StoreErrorKind::Unsupported`].
+/// * **Errors** change nothing, unless [`StoreError::may_have_happened`] says otherwise. Every call ends within the
+///   store's deadline.
+/// * **Cancel safety.** A future may be dropped at any await: the old or the new document stays, never a part of one,
+///   and the next call on the same store works.
+#[async_trait]
+pub trait MetadataStore: Debug + Send + Sync + 'static {
+    /// The document of a user. `None`: the user has no document; an empty document is `Some`.
+    ///
+    /// # Errors
+    ///
+    /// The store is out of reach or its content is damaged. Never an answer of "no document" instead.
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError>;
+
+    /// The documents of several users, in the order asked, one entry each; one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get); one unreadable document fails the whole call.
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError>;
+
+    /// Reads, merges and writes as one atomic step, and answers the merged document.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidMetadata`](StoreErrorKind::InvalidMetadata), [`PreconditionFailed`](StoreErrorKind::PreconditionFailed)
+    /// or a failure of the store.
+    ///
+    /// # Cancel safety
+    ///
+    /// The update of a dropped future happens whole or not at all.
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError>;
+
+    /// Removes the document; a user without one is not an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`update`](Self::update).
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError>;
+
+    /// What this store offers beyond the contract's minimum.
+    fn capabilities(&self) -> Capabilities;
+}
