@@ -1,3 +1,4 @@
+use crate::session::keys::InvalidKey;
 use crate::store::StoreError;
 
 /// A mistake in how the middleware is set up: for the developer, at start-up.
@@ -10,6 +11,33 @@ pub enum ConfigError {
         /// The part of the URL before the first colon; the rest may hold a password.
         scheme: String,
     },
+    /// The name of a cookie to read tokens from is not one.
+    #[error("`{name}` is not the name of a cookie")]
+    InvalidCookieName {
+        /// The name as given.
+        name: String,
+    },
+    /// The name of a header to read tokens from is not one.
+    #[error("`{name}` is not the name of a header")]
+    InvalidHeaderName {
+        /// The name as given.
+        name: String,
+    },
+    /// A verification key or a key set cannot be used.
+    #[error("the verification key cannot be used: {0}")]
+    Key(#[source] InvalidKey),
+    /// An allow-list of algorithms is empty.
+    #[error("a key set needs at least one allowed algorithm")]
+    NoAlgorithm,
+    /// The URL of a key server cannot be used.
+    #[error("the key server's URL cannot be used: {problem}")]
+    JwksUrl {
+        /// What is wrong with it; the URL itself may hold credentials.
+        problem: &'static str,
+    },
+    /// The key server could not be reached at start-up.
+    #[error("the key server could not be reached at start-up: {0}")]
+    JwksUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store cannot be opened.
     #[error("the store cannot be opened: {0}")]
     Store(#[source] StoreError),

@@ -94,3 +94,28 @@ pub trait MetadataStore: Debug + Send + Sync + 'static {
     /// What this store offers beyond the contract's minimum.
     fn capabilities(&self) -> Capabilities;
 }
+
+// An application shares one store, and `connect` gives one of unknown type.
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<S: MetadataStore + ?Sized> MetadataStore for std::sync::Arc<S> {
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        (**self).get(user).await
+    }
+
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        (**self).get_many(users).await
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        (**self).update(user, update, when).await
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        (**self).clear(user, when).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+}

@@ -1,0 +1,203 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::handle::UserMetadataHandle;
+use crate::session::claims::{self, ClaimInput, ClaimValidator};
+use crate::session::{
+    AntiCsrf, AuthError, AuthErrorKind, Clock, CsrfProof, Headers, Session, SessionVerifier, SystemClock, TokenSources,
+    Verdict, VerifyInput,
+};
+use crate::store::MetadataStore;
+
+/// Headers in, a session and its user's metadata handle out: the one place where sessions and stores meet.
+///
+/// [`UserMetadataLayer`](crate::UserMetadataLayer) is this behind Tower's traits. Use it directly to write a
+/// middleware for a framework that has traits of its own. Clones are cheap and share everything.
+///
+/// ```
+/// use tower_user_metadata::store::MemoryStore;
+/// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+/// use tower_user_metadata::{AuthErrorKind, Authenticator, JwtVerifier};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+/// let authenticator = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+///
+/// let request = http::Request::get("/").body(())?;
+/// let refused = authenticator.authenticate(request.method().as_str(), request.headers()).await;
+/// assert_eq!(refused.unwrap_err().kind(), AuthErrorKind::MissingCredentials);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    verifier: Arc<dyn SessionVerifier>,
+    store: Arc<dyn MetadataStore>,
+    sources: TokenSources,
+    validators: Vec<Arc<dyn ClaimValidator>>,
+    clock: Arc<dyn Clock>,
+    optional: bool,
+}
+
+/// A request with a good session.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// The session.
+    pub session: Session,
+    /// The metadata of the session's user.
+    pub metadata: UserMetadataHandle,
+}
+
+impl Authenticator {
+    /// Takes tokens from `Authorization: Bearer` or else from the cookie `sAccessToken`, the latter with
+    /// [`AntiCsrf::ViaCustomHeader`]; no claim validators; strangers are refused.
+    pub fn new(verifier: impl SessionVerifier, store: impl MetadataStore) -> Self {
+        Self(Arc::new(Inner {
+            verifier: Arc::new(verifier),
+            store: Arc::new(store),
+            sources: TokenSources::supertokens(AntiCsrf::ViaCustomHeader),
+            validators: Vec::new(),
+            clock: Arc::new(SystemClock),
+            optional: false,
+        }))
+    }
+
+    /// Sets where tokens may be.
+    #[must_use]
+    pub fn with_token_sources(self, sources: TokenSources) -> Self {
+        self.with(|inner| inner.sources = sources)
+    }
+
+    /// Adds a demand on the session's claims; all of them must be satisfied.
+    #[must_use]
+    pub fn with_claim_validator(self, validator: impl ClaimValidator) -> Self {
+        self.with(|inner| inner.validators.push(Arc::new(validator)))
+    }
+
+    /// Sets what counts as now. Default the clock of the operating system.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.with(|inner| inner.clock = Arc::new(clock))
+    }
+
+    /// Lets requests without credentials through, without a session. Bad credentials are still refused.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        self.with(|inner| inner.optional = true)
+    }
+
+    /// Authenticates a request; `method` as it stands in the request line.
+    pub fn authenticate(&self, method: &str, headers: &dyn Headers) -> Authentication {
+        let now = self.0.clock.now();
+        let found = match self.0.sources.find(headers) {
+            Ok(found) => found,
+            Err(error) if self.0.optional && error.kind() == AuthErrorKind::MissingCredentials => {
+                return Authentication::ready(Ok(None));
+            }
+            Err(error) => return Authentication::ready(Err(error)),
+        };
+        // The proof is taken from the headers now, since the verifier may have to wait and they are only lent.
+        let proof = found.anti_csrf.map_or(CsrfProof::NotNeeded, |policy| policy.proof(method, headers));
+        match self.0.verifier.verify(VerifyInput::new(found.token.as_str(), now)) {
+            Verdict::Ready(session) => Authentication::ready(session.and_then(|session| self.admit(session, &proof))),
+            Verdict::Pending(session) => {
+                let authenticator = self.clone();
+                Authentication(State::Pending(Box::pin(async move { authenticator.admit(session.await?, &proof) })))
+            }
+        }
+    }
+
+    fn admit(&self, session: Session, proof: &CsrfProof) -> Result<Option<Authenticated>, AuthError> {
+        proof.check(&session)?;
+        claims::check(&self.0.validators, &ClaimInput::new(&session, self.0.clock.now()))?;
+        let metadata = UserMetadataHandle::new(session.user_id().clone(), Arc::clone(&self.0.store));
+        Ok(Some(Authenticated { session, metadata }))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { verifier, store, sources, validators, clock, optional } = &*self.0;
+        f.debug_struct("Authenticator")
+            .field("verifier", verifier)
+            .field("store", store)
+            .field("sources", sources)
+            .field("validators", validators)
+            .field("clock", clock)
+            .field("optional", optional)
+            .finish()
+    }
+}
+
+/// The outcome of [`Authenticator::authenticate`], a future that in most cases is ready at once.
+///
+/// `Ok(None)` is a request without credentials where sessions are optional.
+#[must_use = "futures do nothing unless polled"]
+pub struct Authentication(State);
+
+type Outcome = Result<Option<Authenticated>, AuthError>;
+
+enum State {
+    Ready(Option<Outcome>),
+    Pending(Pin<Box<dyn Future<Output = Outcome> + Send>>),
+}
+
+impl Authentication {
+    fn ready(outcome: Outcome) -> Self {
+        if let Err(error) = &outcome {
+            log(error);
+        }
+        Self(State::Ready(Some(outcome)))
+    }
+
+    /// The outcome if it is there without waiting, else the future itself.
+    pub fn now_or_never(self) -> Result<Result<Option<Authenticated>, AuthError>, Self> {
+        match self.0 {
+            State::Ready(Some(outcome)) => Ok(outcome),
+            state => Err(Self(state)),
+        }
+    }
+}
+
+impl Future for Authentication {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match &mut self.0 {
+            // Polled again after it was ready, which a future need not answer: it stays pending.
+            State::Ready(outcome) => return outcome.take().map_or(Poll::Pending, Poll::Ready),
+            State::Pending(future) => std::task::ready!(future.as_mut().poll(context)),
+        };
+        self.0 = State::Ready(None);
+        if let Err(error) = &outcome {
+            log(error);
+        }
+        Poll::Ready(outcome)
+    }
+}
+
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authentication(..)")
+    }
+}
+
+fn log(error: &AuthError) {
+    if error.kind() == AuthErrorKind::KeysUnavailable {
+        tracing::warn!(kind = ?error.kind(), reason = error.reason(), "session not verified");
+    } else {
+        tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+    }
+}

@@ -1,0 +1,77 @@
+use tower::Layer;
+
+use super::response::JsonRejection;
+use super::service::UserMetadata;
+use crate::authenticator::Authenticator;
+use crate::session::claims::ClaimValidator;
+use crate::session::{Clock, SessionVerifier, TokenSources};
+use crate::store::MetadataStore;
+
+/// Verifies the session of each request and hands the handler its user's metadata; see the
+/// [module](crate::layer) for an example.
+///
+/// Put it around the routes that need a session, inside the layers for CORS, tracing and timeouts. It asks the store
+/// for nothing: only the handler does.
+#[derive(Clone, Debug)]
+pub struct UserMetadataLayer<R = JsonRejection> {
+    authenticator: Authenticator,
+    rejection: R,
+}
+
+impl UserMetadataLayer {
+    /// Refuses strangers; takes tokens from `Authorization: Bearer` or else from the cookie `sAccessToken`, the latter
+    /// only with a header `rid` on methods that change something.
+    pub fn new(verifier: impl SessionVerifier, store: impl MetadataStore) -> Self {
+        Self::from_authenticator(Authenticator::new(verifier, store))
+    }
+
+    /// A layer around an authenticator that is set up already, for example to share it with other layers.
+    #[must_use]
+    pub fn from_authenticator(authenticator: Authenticator) -> Self {
+        Self { authenticator, rejection: JsonRejection }
+    }
+}
+
+impl<R> UserMetadataLayer<R> {
+    /// Sets where tokens may be.
+    #[must_use]
+    pub fn with_token_sources(mut self, sources: TokenSources) -> Self {
+        self.authenticator = self.authenticator.with_token_sources(sources);
+        self
+    }
+
+    /// Adds a demand on the session's claims; all of them must be satisfied.
+    #[must_use]
+    pub fn with_claim_validator(mut self, validator: impl ClaimValidator) -> Self {
+        self.authenticator = self.authenticator.with_claim_validator(validator);
+        self
+    }
+
+    /// Sets what counts as now. Default the clock of the operating system.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.authenticator = self.authenticator.with_clock(clock);
+        self
+    }
+
+    /// Lets requests without credentials through, without a session. Bad credentials are still refused.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.authenticator = self.authenticator.optional();
+        self
+    }
+
+    /// Sets how refusals are rendered. Default [`JsonRejection`].
+    #[must_use]
+    pub fn with_rejection_response<T>(self, rejection: T) -> UserMetadataLayer<T> {
+        UserMetadataLayer { authenticator: self.authenticator, rejection }
+    }
+}
+
+impl<S, R: Clone> Layer<S> for UserMetadataLayer<R> {
+    type Service = UserMetadata<S, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        UserMetadata::new(inner, self.authenticator.clone(), self.rejection.clone())
+    }
+}

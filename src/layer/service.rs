@@ -1,0 +1,90 @@
+use std::task::{Context, Poll};
+
+use http::{Extensions, Request, Response};
+use tower::Service;
+
+use super::NoSession;
+use super::future::ResponseFuture;
+use super::response::{RejectionResponse, refuse};
+use crate::authenticator::{Authenticated, Authenticator};
+use crate::handle::UserMetadataHandle;
+use crate::session::{AuthError, Session};
+
+/// The service of [`UserMetadataLayer`](super::UserMetadataLayer).
+#[derive(Clone, Debug)]
+pub struct UserMetadata<S, R> {
+    inner: S,
+    authenticator: Authenticator,
+    rejection: R,
+}
+
+impl<S, R> UserMetadata<S, R> {
+    pub(super) fn new(inner: S, authenticator: Authenticator, rejection: R) -> Self {
+        Self { inner, authenticator, rejection }
+    }
+
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, R, ReqBody, ResBody> Service<Request<ReqBody>> for UserMetadata<S, R>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    R: RejectionResponse<ResBody> + Clone,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, R, ReqBody, ResBody>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let authentication = self.authenticator.authenticate(request.method().as_str(), request.headers());
+        match authentication.now_or_never() {
+            Ok(outcome) => match admit(request.extensions_mut(), outcome) {
+                Ok(()) => ResponseFuture::admitted(self.inner.call(request)),
+                Err(error) => ResponseFuture::refused(refuse(&self.rejection, error)),
+            },
+            Err(authentication) => {
+                // The clone has not been polled ready, so it stays here and the one that has been goes along.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::verifying(authentication, request, ready, self.rejection.clone())
+            }
+        }
+    }
+}
+
+/// Puts what was found into the extensions, and nothing that an outer layer or a client's framework left there.
+pub(super) fn admit(
+    extensions: &mut Extensions,
+    outcome: Result<Option<Authenticated>, AuthError>,
+) -> Result<(), AuthError> {
+    match outcome? {
+        Some(Authenticated { session, metadata }) => {
+            extensions.remove::<NoSession>();
+            extensions.insert(session);
+            extensions.insert(metadata);
+        }
+        None => {
+            extensions.remove::<Session>();
+            extensions.remove::<UserMetadataHandle>();
+            extensions.insert(NoSession);
+        }
+    }
+    Ok(())
+}

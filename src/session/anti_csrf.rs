@@ -1,0 +1,64 @@
+use http::Method;
+use subtle::ConstantTimeEq;
+
+use super::credentials::{Headers, single};
+use super::{AuthError, AuthErrorKind as Kind, Session};
+
+/// What a request must prove when its token came in a cookie, which browsers also send with requests that other sites
+/// start. Names and rules are those of SuperTokens.
+///
+/// `GET`, `HEAD` and `OPTIONS` are exempt, as safe methods (RFC 9110 section 9.2.1): do not change anything in their
+/// handlers. Headers that override the method are not looked at, and a method that is not known counts as unsafe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AntiCsrf {
+    /// The header `rid` must be there, with any value: a page of another site cannot set it without a CORS preflight,
+    /// which the application would have to allow. `VIA_CUSTOM_HEADER` in SuperTokens.
+    ViaCustomHeader,
+    /// The header `anti-csrf` must have the value of the session's `antiCsrfToken`. `VIA_TOKEN` in SuperTokens.
+    ViaToken,
+    /// Nothing is demanded. Only right where the cookie is `SameSite=Strict` or `Lax`, no handler of a safe method
+    /// changes anything, and every site below the same registrable domain is trusted.
+    NoneBecauseCookiesAreSameSite,
+}
+
+/// What the request brings as its proof; taken from the headers before a verifier may have to wait.
+#[derive(Debug)]
+pub(crate) enum CsrfProof {
+    NotNeeded,
+    Missing,
+    /// To be compared with the token of the session.
+    Token(Box<[u8]>),
+}
+
+impl AntiCsrf {
+    pub(crate) fn proof(&self, method: &str, headers: &dyn Headers) -> CsrfProof {
+        let safe = [Method::GET, Method::HEAD, Method::OPTIONS].iter().any(|safe| safe.as_str() == method);
+        match self {
+            _ if safe => CsrfProof::NotNeeded,
+            Self::NoneBecauseCookiesAreSameSite => CsrfProof::NotNeeded,
+            Self::ViaCustomHeader => {
+                let mut there = false;
+                headers.visit("rid", &mut |_| there = true);
+                if there { CsrfProof::NotNeeded } else { CsrfProof::Missing }
+            }
+            Self::ViaToken => match single(headers, "anti-csrf") {
+                Ok(Some(token)) if !token.is_empty() => CsrfProof::Token(token.into()),
+                _ => CsrfProof::Missing,
+            },
+        }
+    }
+}
+
+impl CsrfProof {
+    pub(crate) fn check(&self, session: &Session) -> Result<(), AuthError> {
+        let proven = match self {
+            Self::NotNeeded => true,
+            Self::Missing => false,
+            Self::Token(token) => {
+                session.anti_csrf_token().is_some_and(|expected| expected.as_bytes().ct_eq(token).into())
+            }
+        };
+        if proven { Ok(()) } else { Err(AuthError::new(Kind::AntiCsrf)) }
+    }
+}

@@ -1,0 +1,287 @@
+//! Where tokens are found: header bytes in, one token out, or the reason why not.
+
+use http::HeaderMap;
+
+use super::{AntiCsrf, AuthError, AuthErrorKind as Kind};
+use crate::ConfigError;
+
+/// The longest `Cookie` header that is searched, in bytes: twice what browsers send for one site in practice.
+const MAX_COOKIE_BYTES: usize = 16 * 1024;
+
+/// The headers of a request, whatever types its framework has for them.
+///
+/// Values are bytes, since clients may send any; a value that is not UTF-8 must not hide the others.
+pub trait Headers {
+    /// Calls `visit` with each value of the header called `name` (lower case), in the order in which they came.
+    fn visit<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8]));
+}
+
+impl Headers for HeaderMap {
+    fn visit<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        for value in self.get_all(name) {
+            visit(value.as_bytes());
+        }
+    }
+}
+
+/// One place where a token may be.
+///
+/// ```
+/// use tower_user_metadata::session::{AntiCsrf, TokenSource};
+///
+/// let bearer = TokenSource::bearer();
+/// let cookie = TokenSource::cookie("sAccessToken", AntiCsrf::ViaCustomHeader)?;
+/// let proxy = TokenSource::header("x-forwarded-access-token")?;
+/// assert!(TokenSource::cookie("a b", AntiCsrf::ViaCustomHeader).is_err());
+/// # Ok::<(), tower_user_metadata::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenSource(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Bearer,
+    Cookie { name: Box<str>, anti_csrf: AntiCsrf },
+    Header { name: Box<str> },
+}
+
+impl TokenSource {
+    /// `Authorization: Bearer TOKEN` (RFC 6750 section 2.1); the scheme is case-insensitive (RFC 9110 section 11.1).
+    #[must_use]
+    pub fn bearer() -> Self {
+        Self(Place::Bearer)
+    }
+
+    /// A cookie. Browsers send it with requests that other sites start, so it needs a policy against that.
+    ///
+    /// # Errors
+    ///
+    /// The name is not a token in the sense of RFC 6265 section 4.1.1.
+    pub fn cookie(name: &str, anti_csrf: AntiCsrf) -> Result<Self, ConfigError> {
+        // The token characters of RFC 9110 are exactly what a header name may hold.
+        match http::HeaderName::from_bytes(name.as_bytes()) {
+            Ok(_) => Ok(Self(Place::Cookie { name: name.into(), anti_csrf })),
+            Err(_) => Err(ConfigError::InvalidCookieName { name: name.to_owned() }),
+        }
+    }
+
+    /// A header whose whole value is the token.
+    ///
+    /// # Errors
+    ///
+    /// The name is not that of a header.
+    pub fn header(name: &str) -> Result<Self, ConfigError> {
+        match http::HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) => Ok(Self(Place::Header { name: name.as_str().into() })),
+            Err(_) => Err(ConfigError::InvalidHeaderName { name: name.to_owned() }),
+        }
+    }
+}
+
+/// The places where a token may be, the first of which that holds anything decides.
+///
+/// One rule for several: places are looked at in order, and what stands in the first that is not empty is used or
+/// refused. A later place is never a fallback for a bad token in an earlier one.
+#[derive(Clone, Debug)]
+pub struct TokenSources(Vec<TokenSource>);
+
+impl TokenSources {
+    /// Takes the places in the order in which they win.
+    #[must_use]
+    pub fn new(sources: impl IntoIterator<Item = TokenSource>) -> Self {
+        Self(sources.into_iter().collect())
+    }
+
+    /// `Authorization: Bearer`, then the cookie `sAccessToken`: the places of SuperTokens, where the header wins.
+    #[must_use]
+    pub fn supertokens(anti_csrf: AntiCsrf) -> Self {
+        let cookie = TokenSource(Place::Cookie { name: "sAccessToken".into(), anti_csrf });
+        Self(vec![TokenSource::bearer(), cookie])
+    }
+
+    /// The token of a request and, where it came in a cookie, the policy that the request must satisfy.
+    pub(crate) fn find<'a>(&self, headers: &'a dyn Headers) -> Result<Found<'a>, AuthError> {
+        for source in &self.0 {
+            let found = match &source.0 {
+                Place::Bearer => bearer(headers)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None }),
+                Place::Header { name } => {
+                    header(headers, name)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None })
+                }
+                Place::Cookie { name, anti_csrf } => cookie(headers, name)?
+                    .map(|value| Found { token: unescape(value), anti_csrf: Some(anti_csrf.clone()) }),
+            };
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        Err(AuthError::new(Kind::MissingCredentials))
+    }
+}
+
+/// A token and the policy that comes with the place where it was found.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) token: Token<'a>,
+    pub(crate) anti_csrf: Option<AntiCsrf>,
+}
+
+pub(crate) enum Token<'a> {
+    Plain(&'a str),
+    Unescaped(String),
+}
+
+impl Token<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Plain(token) => token,
+            Self::Unescaped(token) => token,
+        }
+    }
+}
+
+impl std::fmt::Debug for Token<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// The only value of a header; several, even if alike, are refused.
+pub(crate) fn single<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a [u8]>, AuthError> {
+    let mut values = (None, 0_usize);
+    headers.visit(name, &mut |value| values = (Some(value), values.1 + 1));
+    match values {
+        (_, 2..) => Err(AuthError::because(Kind::MalformedCredentials, "the header comes more than once")),
+        (value, _) => Ok(value),
+    }
+}
+
+fn bearer(headers: &dyn Headers) -> Result<Option<&str>, AuthError> {
+    let Some(value) = single(headers, "authorization")? else { return Ok(None) };
+    let scheme_end = value.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(scheme_end);
+    // Another scheme, for example `Basic`, is not a token of ours, so the next place may have one.
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Ok(None);
+    }
+    let padded = rest.first() == Some(&b' ');
+    match visible(rest.trim_ascii()) {
+        Some(token) if padded => Ok(Some(token)),
+        _ => Err(AuthError::because(Kind::MalformedCredentials, "not `Bearer` and one token")),
+    }
+}
+
+fn header<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, AuthError> {
+    let Some(value) = single(headers, name)? else { return Ok(None) };
+    let token = visible(value.trim_ascii());
+    token.map(Some).ok_or(AuthError::because(Kind::MalformedCredentials, "the header is not one token"))
+}
+
+/// A value as text if it is one word of visible ASCII.
+fn visible(value: &[u8]) -> Option<&str> {
+    let one_word = !value.is_empty() && value.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(value).ok().filter(|_| one_word)
+}
+
+/// The value of a cookie (RFC 6265 section 5.4): names are compared exactly, and neither names nor other cookies are
+/// decoded. One pass over the bytes.
+fn cookie<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, AuthError> {
+    let (mut found, mut times, mut bytes) = (None, 0_usize, 0_usize);
+    // HTTP/2 may split the header into several (RFC 9113 section 8.2.3).
+    headers.visit("cookie", &mut |line| {
+        bytes += line.len();
+        if bytes > MAX_COOKIE_BYTES {
+            return;
+        }
+        for pair in line.split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            let value = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+            if let Some(value) = value {
+                found = Some(value);
+                times += 1;
+            }
+        }
+    });
+    if bytes > MAX_COOKIE_BYTES {
+        return Err(AuthError::because(Kind::MalformedCredentials, "the Cookie header is too large"));
+    }
+    if times > 1 {
+        return Err(AuthError::because(Kind::AmbiguousCredentials, "the session cookie comes more than once"));
+    }
+    match found {
+        // An empty value is how a cookie that was just cleared may come back.
+        None | Some([]) => Ok(None),
+        Some(value) => visible(value)
+            .map(Some)
+            .ok_or(AuthError::because(Kind::MalformedCredentials, "the cookie's value is not one token")),
+    }
+}
+
+/// SuperTokens escapes cookie values as JavaScript's `encodeURIComponent` does; of the characters of a token this
+/// touches `+`, `/` and `=`, which only tokens of version 2 have. Nothing else is decoded.
+fn unescape(value: &str) -> Token<'_> {
+    let mut parts = value.split('%');
+    let mut token = parts.next().unwrap_or_default().to_owned();
+    let mut escaped = false;
+    for part in parts {
+        let (code, rest) = part.split_at_checked(2).unwrap_or(("", part));
+        let character = match code {
+            "2B" | "2b" => '+',
+            "2F" | "2f" => '/',
+            "3D" | "3d" => '=',
+            _ => return Token::Plain(value),
+        };
+        token.push(character);
+        token.push_str(rest);
+        escaped = true;
+    }
+    if escaped { Token::Unescaped(token) } else { Token::Plain(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(lines: &[(&'static str, &[u8])]) -> Result<String, Kind> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, http::HeaderValue::from_bytes(value).expect("a header value"));
+        }
+        let found =
+            TokenSources::supertokens(AntiCsrf::ViaCustomHeader).find(&headers).map_err(|error| error.kind())?;
+        Ok(found.token.as_str().to_owned())
+    }
+
+    #[test]
+    fn the_first_place_that_holds_anything_decides() {
+        let cookie = ("cookie", &b"a=1; sAccessToken=C; b=2"[..]);
+        assert_eq!(find(&[cookie]), Ok("C".to_owned()));
+        assert_eq!(find(&[cookie, ("authorization", b"bearer  H")]), Ok("H".to_owned()));
+        assert_eq!(find(&[cookie, ("authorization", b"Basic xyz")]), Ok("C".to_owned()));
+        assert_eq!(find(&[cookie, ("authorization", b"Bearer")]), Err(Kind::MalformedCredentials));
+        assert_eq!(find(&[("cookie", b"a=1")]), Err(Kind::MissingCredentials));
+        assert_eq!(find(&[("cookie", b"sAccessToken=")]), Err(Kind::MissingCredentials));
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_exact_name_and_only_once() {
+        for line in ["SACCESSTOKEN=C", "sAccessTokenx=C", "sAccessToken[]=C", "x=sAccessToken=C", "a=1, sAccessToken=C"]
+        {
+            assert_eq!(find(&[("cookie", line.as_bytes())]), Err(Kind::MissingCredentials), "{line}");
+        }
+        assert_eq!(find(&[("cookie", b"x=\xff;\tsAccessToken=C ;")]), Ok("C".to_owned()));
+        assert_eq!(find(&[("cookie", b"sAccessToken=C; sAccessToken=C")]), Err(Kind::AmbiguousCredentials));
+        assert_eq!(
+            find(&[("cookie", b"sAccessToken=C"), ("cookie", b"sAccessToken=D")]),
+            Err(Kind::AmbiguousCredentials)
+        );
+        assert_eq!(find(&[("cookie", &[b'='; MAX_COOKIE_BYTES + 1])]), Err(Kind::MalformedCredentials));
+    }
+
+    #[test]
+    fn only_what_supertokens_escapes_is_decoded() {
+        assert_eq!(unescape("a%2Bb%2fc%3D").as_str(), "a+b/c=");
+        for value in ["a%2Eb", "a%", "a%2", "%252B", "a%é"] {
+            assert_eq!(unescape(value).as_str(), value);
+        }
+    }
+}

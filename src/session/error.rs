@@ -1,0 +1,191 @@
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::Value;
+
+/// A request without a usable session: for the client, which sees only the fixed text of the [`kind`](Self::kind).
+///
+/// ```
+/// use tower_user_metadata::session::{AuthError, AuthErrorKind};
+///
+/// let error = AuthError::new(AuthErrorKind::Expired);
+/// assert_eq!(error.kind().status(), 401);
+/// assert_eq!(error.kind().message(), "try refresh token");
+/// ```
+#[derive(Clone)]
+pub struct AuthError {
+    kind: AuthErrorKind,
+    reason: &'static str,
+    claims: Vec<InvalidClaim>,
+    retry_after: Option<Duration>,
+}
+
+/// Why there is no usable session; stable, and all that a client or a metric gets to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthErrorKind {
+    /// No token where one is looked for.
+    MissingCredentials,
+    /// Something is there, but it is not exactly one token: a malformed `Authorization` header, an oversized
+    /// `Cookie` header.
+    MalformedCredentials,
+    /// The session cookie is there more than once (cookie tossing), so which session is meant cannot be told.
+    AmbiguousCredentials,
+    /// Not a token of the form that this verifier takes.
+    MalformedToken,
+    /// The signature is right, but what it signs are not the claims of a session: not a JSON object, a claim missing
+    /// or of the wrong type, a user id that cannot be one.
+    MalformedClaims,
+    /// The token names a key that is not among ours.
+    UnknownKey,
+    /// The signature is wrong under the key that the token names.
+    BadSignature,
+    /// Past its expiry time.
+    Expired,
+    /// Before its time: `nbf`, or `iat` in the future.
+    NotYetValid,
+    /// From another issuer.
+    WrongIssuer,
+    /// For another audience.
+    WrongAudience,
+    /// Signed by us for another purpose: an id token, a logout token, an OAuth2 token of SuperTokens.
+    WrongPurpose,
+    /// A cookie session without the proof against cross-site request forgery that the policy demands.
+    AntiCsrf,
+    /// A good session whose claims do not satisfy a validator.
+    InvalidClaims,
+    /// No usable keys: the key server was never reached, or is out of reach for too long.
+    KeysUnavailable,
+}
+
+/// One claim validator's refusal, as the client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidClaim {
+    /// The validator's id.
+    pub id: String,
+    /// What the validator tells of the reason; absent when it tells none.
+    pub reason: Option<Value>,
+}
+
+impl AuthError {
+    /// A refusal of this kind.
+    #[must_use]
+    pub fn new(kind: AuthErrorKind) -> Self {
+        Self { kind, reason: "", claims: Vec::new(), retry_after: None }
+    }
+
+    pub(crate) fn because(kind: AuthErrorKind, reason: &'static str) -> Self {
+        Self { reason, ..Self::new(kind) }
+    }
+
+    pub(crate) fn invalid_claims(claims: Vec<InvalidClaim>) -> Self {
+        Self { claims, ..Self::new(AuthErrorKind::InvalidClaims) }
+    }
+
+    /// Adds when a client may try again, for [`AuthErrorKind::KeysUnavailable`].
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// Why there is no usable session.
+    #[must_use]
+    pub fn kind(&self) -> AuthErrorKind {
+        self.kind
+    }
+
+    /// The rule that was broken, in a few fixed words for logs; empty where the kind says it all.
+    ///
+    /// Never a piece of the request. Not stable, and not for clients.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// The claims that were refused, for [`AuthErrorKind::InvalidClaims`].
+    #[must_use]
+    pub fn claims(&self) -> &[InvalidClaim] {
+        &self.claims
+    }
+
+    /// When a client may try again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl AuthErrorKind {
+    /// The status of the response: the one table from kinds to answers, with [`message`](Self::message) and
+    /// [`challenge`](Self::challenge).
+    ///
+    /// Keys out of reach are 503, so that an outage of the key server never looks like a logged-out user.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidClaims => StatusCode::FORBIDDEN,
+            Self::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// The `message` of the response's body, in the words of SuperTokens: `try refresh token` asks its browser
+    /// client for a refresh, `unauthorised` tells it that there is no session.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::MissingCredentials
+            | Self::MalformedCredentials
+            | Self::MalformedToken
+            | Self::MalformedClaims
+            | Self::WrongIssuer
+            | Self::WrongAudience
+            | Self::WrongPurpose => "unauthorised",
+            Self::AmbiguousCredentials
+            | Self::UnknownKey
+            | Self::BadSignature
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::AntiCsrf => "try refresh token",
+            Self::InvalidClaims => "invalid claim",
+            Self::KeysUnavailable => "session verification unavailable",
+        }
+    }
+
+    /// The value of `WWW-Authenticate` (RFC 6750 section 3): without an error code when there were no credentials;
+    /// none for a 503.
+    #[must_use]
+    pub fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::MissingCredentials => Some("Bearer"),
+            Self::MalformedCredentials | Self::AmbiguousCredentials | Self::AntiCsrf => {
+                Some(r#"Bearer error="invalid_request""#)
+            }
+            Self::InvalidClaims => Some(r#"Bearer error="insufficient_scope""#),
+            Self::KeysUnavailable => None,
+            _ => Some(r#"Bearer error="invalid_token""#),
+        }
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.kind)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, ": {}", self.reason) }
+    }
+}
+
+impl fmt::Debug for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The reasons of claims hold values from the session.
+        f.debug_struct("AuthError")
+            .field("kind", &self.kind)
+            .field("reason", &self.reason)
+            .field("claims", &self.claims.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for AuthError {}

@@ -1,0 +1,220 @@
+//! Sessions carried in signed tokens (JWT, RFC 7519).
+//!
+//! A JWT library is not a verifier: strict checks of ours stand before and after the signature. The order of work is
+//! size, three parts, base64url, header, key, algorithm, signature, claims from the very bytes that were signed, time,
+//! issuer and audience, purpose. An error says the first of these that failed, so a token with a wrong signature is
+//! never called "expired".
+
+mod builder;
+mod jws;
+mod oidc;
+mod supertokens;
+mod time;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use builder::{JwtVerifierBuilder, SuperTokensVerifierBuilder};
+
+use self::jws::Jws;
+use self::oidc::ClaimNames;
+use self::supertokens::SigningKeys;
+use super::clock::unix_millis;
+use super::keys::{Algorithm, KeySet, KeySource, VerificationKey};
+use super::payload::Payload;
+use super::{AuthError, AuthErrorKind as Kind, Session, SessionVerifier, Verdict, VerifyInput};
+
+/// How many keys are tried for a token that names none (SuperTokens, version 2): a bound on what one request costs.
+const MAX_KEYS_TRIED: usize = 16;
+
+/// Verifies sessions that are signed tokens.
+///
+/// ```
+/// use tower_user_metadata::session::JwtVerifier;
+/// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+///
+/// let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+/// let verifier = JwtVerifier::builder(key)
+///     .with_issuer("https://auth.example.com")
+///     .with_audience("https://api.example.com")
+///     .build();
+/// # drop(verifier);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct JwtVerifier(Arc<Inner>);
+
+struct Inner {
+    keys: Arc<dyn KeySource>,
+    rules: Rules,
+}
+
+/// What is demanded of a token beyond a right signature.
+#[derive(Clone, Debug)]
+struct Rules {
+    max_token_bytes: usize,
+    issuer: Option<Box<str>>,
+    audiences: Vec<Box<str>>,
+    profile: Profile,
+}
+
+#[derive(Clone, Debug)]
+enum Profile {
+    SuperTokens { signing_keys: SigningKeys },
+    Plain { names: ClaimNames, token_types: Vec<Box<str>>, leeway: i64 },
+}
+
+impl JwtVerifier {
+    /// A verifier for plain JWT access tokens: those of an OpenID Connect provider, or of one's own.
+    #[must_use]
+    pub fn builder(keys: impl Into<Arc<dyn KeySource>>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(keys.into())
+    }
+
+    /// A verifier for the access tokens of SuperTokens, versions 1 to 5, as its core signs them.
+    #[must_use]
+    pub fn supertokens(keys: impl Into<Arc<dyn KeySource>>) -> SuperTokensVerifierBuilder {
+        SuperTokensVerifierBuilder::new(keys.into())
+    }
+
+    fn new(keys: Arc<dyn KeySource>, rules: Rules) -> Self {
+        // For applications that also call `jsonwebtoken` and have several of its providers compiled in: without a
+        // choice its first call would panic. An `Err` means that somebody chose already, which is as good.
+        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+        Self(Arc::new(Inner { keys, rules }))
+    }
+}
+
+impl SessionVerifier for JwtVerifier {
+    fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+        let now = unix_millis(input.now);
+        let missing = match self.0.attempt(input.token, now) {
+            Ok(Attempt::Verified(session)) => return Verdict::Ready(Ok(session)),
+            Ok(Attempt::KeyMissing(missing)) => missing,
+            Err(error) => return Verdict::Ready(Err(error)),
+        };
+        let Some(refreshed) = self.0.keys.refresh(missing.kid.as_deref()) else {
+            return Verdict::Ready(Err(missing.error));
+        };
+        let (inner, token) = (Arc::clone(&self.0), input.token.to_owned());
+        Verdict::Pending(Box::pin(async move {
+            refreshed.await;
+            match inner.attempt(&token, now)? {
+                Attempt::Verified(session) => Ok(session),
+                Attempt::KeyMissing(missing) => Err(missing.error),
+            }
+        }))
+    }
+}
+
+impl fmt::Debug for JwtVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier").field("keys", &self.0.keys).field("rules", &self.0.rules).finish()
+    }
+}
+
+enum Attempt {
+    Verified(Session),
+    KeyMissing(KeyMissing),
+}
+
+/// The keys at hand do not include the one that the token needs.
+struct KeyMissing {
+    kid: Option<String>,
+    /// The answer if no newer keys can be had.
+    error: AuthError,
+}
+
+impl Inner {
+    fn attempt(&self, token: &str, now: i64) -> Result<Attempt, AuthError> {
+        let jws = Jws::split(token, self.rules.max_token_bytes)?;
+        match &self.rules.profile {
+            Profile::SuperTokens { .. } if jws.is_legacy() => self.attempt_legacy(&jws, now),
+            Profile::SuperTokens { signing_keys } => {
+                let header = jws.header()?;
+                let version = supertokens::version(&header)?;
+                let claims = match self.signed_claims(&jws, &header)? {
+                    Ok(claims) => claims,
+                    Err(missing) => return Ok(Attempt::KeyMissing(missing)),
+                };
+                supertokens::check_kid(header.kid.as_deref().unwrap_or_default(), *signing_keys)?;
+                let session = supertokens::session(version, claims, now)?;
+                self.rules.check_issuer_and_audience(&session)?;
+                supertokens::check_type(&session)?;
+                Ok(Attempt::Verified(session))
+            }
+            Profile::Plain { names, token_types, leeway } => {
+                let header = jws.header()?;
+                let claims = match self.signed_claims(&jws, &header)? {
+                    Ok(claims) => claims,
+                    Err(missing) => return Ok(Attempt::KeyMissing(missing)),
+                };
+                let session = oidc::session(claims, names, now, *leeway)?;
+                self.rules.check_issuer_and_audience(&session)?;
+                oidc::check_type(&header, token_types)?;
+                Ok(Attempt::Verified(session))
+            }
+        }
+    }
+
+    /// The claims of a token whose signature is right under the key that it names.
+    fn signed_claims(&self, jws: &Jws<'_>, header: &jws::Header) -> Result<Result<Payload, KeyMissing>, AuthError> {
+        let signature = jws.signature()?;
+        let kid = header.kid.as_deref();
+        let missing = |error| Ok(Err(KeyMissing { kid: header.kid.clone(), error }));
+        let Some(keys) = self.keys.snapshot() else { return missing(AuthError::new(Kind::KeysUnavailable)) };
+        let Some(key) = keys.find(kid) else { return missing(AuthError::new(Kind::UnknownKey)) };
+        // The name of the algorithm must be the key's; it chooses nothing.
+        if header.algorithm != key.algorithm().name() {
+            return Err(AuthError::because(Kind::BadSignature, "the algorithm is not that of the key"));
+        }
+        self.check_signature(jws, key, &signature)?;
+        jws.claims().map(Ok)
+    }
+
+    fn check_signature(&self, jws: &Jws<'_>, key: &VerificationKey, signature: &Vec<u8>) -> Result<(), AuthError> {
+        let fits = match self.rules.profile {
+            Profile::SuperTokens { .. } => key.algorithm() == Algorithm::RS256,
+            Profile::Plain { .. } => true,
+        };
+        if fits && key.verifies(jws.signed.as_bytes(), signature) {
+            Ok(())
+        } else {
+            Err(AuthError::new(Kind::BadSignature))
+        }
+    }
+
+    /// Tokens of version 1 and 2 name no key, so each is tried.
+    fn attempt_legacy(&self, jws: &Jws<'_>, now: i64) -> Result<Attempt, AuthError> {
+        let signature = jws.signature()?;
+        let missing = |error| Ok(Attempt::KeyMissing(KeyMissing { kid: None, error }));
+        let Some(keys) = self.keys.snapshot() else { return missing(AuthError::new(Kind::KeysUnavailable)) };
+        let tried = |keys: &KeySet| {
+            keys.iter().take(MAX_KEYS_TRIED).any(|key| self.check_signature(jws, key, &signature).is_ok())
+        };
+        if !tried(&keys) {
+            return missing(AuthError::new(Kind::BadSignature));
+        }
+        let session = supertokens::legacy_session(&jws.claims()?, now)?;
+        self.rules.check_issuer_and_audience(&session)?;
+        Ok(Attempt::Verified(session))
+    }
+}
+
+impl Rules {
+    /// Exactly the configured issuer, and exactly one of the configured audiences (RFC 7519 sections 4.1.1 and 4.1.3).
+    fn check_issuer_and_audience(&self, session: &Session) -> Result<(), AuthError> {
+        let text = |name| session.claim::<String>(name).ok().flatten();
+        if self.issuer.is_some() && text("iss").as_deref() != self.issuer.as_deref() {
+            return Err(AuthError::new(Kind::WrongIssuer));
+        }
+        let ours = |audience: &str| self.audiences.iter().any(|ours| **ours == *audience);
+        // An array of strings only: a member of another type makes the claim malformed.
+        let for_us = self.audiences.is_empty()
+            || text("aud").is_some_and(|audience| ours(&audience))
+            || session
+                .claim::<Vec<String>>("aud")
+                .is_ok_and(|audiences| audiences.unwrap_or_default().iter().any(|audience| ours(audience)));
+        if for_us { Ok(()) } else { Err(AuthError::new(Kind::WrongAudience)) }
+    }
+}

@@ -1,0 +1,59 @@
+//! Plain JWT access tokens: those of OpenID Connect providers (RFC 9068), and our own.
+
+use super::jws::Header;
+use super::time::Times;
+use crate::session::clock::from_unix_millis;
+use crate::session::payload::Payload;
+use crate::session::{AuthError, AuthErrorKind as Kind, Session};
+use crate::user_id::UserId;
+
+/// The claims that belong to the token and not to the application (RFC 7519 section 4.1).
+const PROTECTED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+/// Which claims say what.
+#[derive(Clone, Debug)]
+pub(super) struct ClaimNames {
+    pub(super) user: Box<str>,
+    pub(super) tenant: Option<Box<str>>,
+    pub(super) session: Box<str>,
+}
+
+/// Refuses tokens made for another purpose (RFC 8725 section 3.11): id, logout and DPoP tokens carry types of their
+/// own. `typ` is a media type, so its case and a leading `application/` do not count (RFC 7515 section 4.1.9).
+pub(super) fn check_type(header: &Header, allowed: &[Box<str>]) -> Result<(), AuthError> {
+    let Some(token_type) = &header.token_type else { return Ok(()) };
+    let token_type = token_type.to_ascii_lowercase();
+    let token_type = token_type.strip_prefix("application/").unwrap_or(&token_type);
+    if allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(token_type)) {
+        Ok(())
+    } else {
+        Err(AuthError::because(Kind::WrongPurpose, "typ"))
+    }
+}
+
+pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64) -> Result<Session, AuthError> {
+    let times = Times::check(&claims, now, leeway)?;
+    let user = text(&claims, &names.user)?.ok_or(malformed("there is no user id"))?;
+    let user = UserId::new(user).map_err(|_| malformed("the user id cannot be one"))?;
+    let mut session = Session::assertion(user, from_unix_millis(times.expires_at));
+    if let Some(issued_at) = times.issued_at {
+        session = session.with_issued_at(from_unix_millis(issued_at));
+    }
+    if let Some(name) = &names.tenant
+        && let Some(tenant) = text(&claims, name)?
+    {
+        session = session.with_tenant_id(tenant);
+    }
+    if let Some(handle) = text(&claims, &names.session)? {
+        session = session.with_handle(handle);
+    }
+    Ok(session.with_payload(claims, &PROTECTED).build())
+}
+
+fn text(claims: &Payload, name: &str) -> Result<Option<String>, AuthError> {
+    claims.get(name).map_err(|_| malformed("a claim is not a string"))
+}
+
+fn malformed(reason: &'static str) -> AuthError {
+    AuthError::because(Kind::MalformedClaims, reason)
+}

@@ -1,0 +1,69 @@
+//! `exp`, `nbf` and `iat`.
+
+use crate::session::payload::Payload;
+use crate::session::{AuthError, AuthErrorKind as Kind};
+
+/// 9999-12-31T23:59:59Z: a later expiry is a mistake or an attempt at an overflow.
+const LATEST_SECONDS: f64 = 253_402_300_799.0;
+
+/// How far ahead of ours the clock of an issuer may be, in milliseconds, before its `iat` is taken for a mistake.
+const IAT_TOLERANCE: i64 = 60_000;
+
+/// The times of a token, in milliseconds since 1970.
+pub(super) struct Times {
+    pub(super) issued_at: Option<i64>,
+    pub(super) expires_at: i64,
+}
+
+impl Times {
+    /// Reads the times and compares them with now.
+    ///
+    /// RFC 7519 section 4.1.4: a token is expired *on* its expiry time. `exp` must be there: a session without an end
+    /// cannot be ended.
+    pub(super) fn check(claims: &Payload, now: i64, leeway: i64) -> Result<Self, AuthError> {
+        let expires_at = numeric_date(claims, "exp")?.ok_or(malformed("there is no exp"))?;
+        let not_before = numeric_date(claims, "nbf")?;
+        let issued_at = numeric_date(claims, "iat")?;
+        if issued_at.is_some_and(|issued_at| issued_at > expires_at) {
+            return Err(malformed("exp is before iat"));
+        }
+        expired(expires_at, now, leeway)?;
+        if not_before.is_some_and(|not_before| not_before > now.saturating_add(leeway)) {
+            return Err(AuthError::because(Kind::NotYetValid, "nbf"));
+        }
+        let tolerance = leeway.max(IAT_TOLERANCE);
+        if issued_at.is_some_and(|issued_at| issued_at > now.saturating_add(tolerance)) {
+            return Err(AuthError::because(Kind::NotYetValid, "iat"));
+        }
+        Ok(Self { issued_at, expires_at })
+    }
+}
+
+pub(super) fn expired(expires_at: i64, now: i64, leeway: i64) -> Result<(), AuthError> {
+    if expires_at.saturating_add(leeway) <= now { Err(AuthError::new(Kind::Expired)) } else { Ok(()) }
+}
+
+/// A NumericDate (RFC 7519 section 2) in milliseconds, cut to the second.
+///
+/// Any JSON number is taken: cores of SuperTokens before 6.0.9 wrote `1.691623046E9`.
+pub(super) fn numeric_date(claims: &Payload, name: &str) -> Result<Option<i64>, AuthError> {
+    let seconds: Option<f64> = claims.get(name).map_err(|_| malformed("a time is not a number"))?;
+    match seconds {
+        None => Ok(None),
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked: at most 253402300799 * 1000")]
+        Some(seconds) if seconds.abs() <= LATEST_SECONDS => Ok(Some(seconds.trunc() as i64 * 1_000)),
+        Some(_) => Err(malformed("a time is out of range")),
+    }
+}
+
+/// A time of SuperTokens tokens of version 2: whole milliseconds.
+pub(super) fn millis(claims: &Payload, name: &str) -> Result<i64, AuthError> {
+    match claims.get::<u64>(name).ok().flatten().and_then(|millis| i64::try_from(millis).ok()) {
+        Some(millis) if millis / 1_000 <= 253_402_300_799 => Ok(millis),
+        _ => Err(malformed("a time is not whole milliseconds in range")),
+    }
+}
+
+fn malformed(reason: &'static str) -> AuthError {
+    AuthError::because(Kind::MalformedClaims, reason)
+}

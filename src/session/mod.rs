@@ -1,0 +1,100 @@
+//! Who is calling: sessions, how they are verified, and where their tokens are found. Knows nothing of stores.
+
+mod anti_csrf;
+pub mod claims;
+mod clock;
+mod credentials;
+mod error;
+pub mod jwt;
+pub mod keys;
+mod payload;
+mod session_data;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::SystemTime;
+
+pub use anti_csrf::AntiCsrf;
+pub(crate) use anti_csrf::CsrfProof;
+pub use clock::{Clock, SystemClock};
+pub use credentials::{Headers, TokenSource, TokenSources};
+pub use error::{AuthError, AuthErrorKind, InvalidClaim};
+pub use jwt::JwtVerifier;
+pub use session_data::{Session, SessionBuilder};
+
+/// Tells whether a token is a session, and whose.
+///
+/// [`JwtVerifier`] is the one that comes with the crate. Where the answer needs no I/O, a verifier gives
+/// [`Verdict::Ready`], so that a request with a known key never waits and nothing is boxed.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_user_metadata::session::{AuthError, AuthErrorKind, Session, SessionVerifier, Verdict, VerifyInput};
+/// use tower_user_metadata::UserId;
+///
+/// /// Takes one fixed token: for a demonstration on a machine of one's own.
+/// #[derive(Debug)]
+/// struct OneToken;
+///
+/// impl SessionVerifier for OneToken {
+///     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+///         Verdict::Ready(if input.token == "open-sesame" {
+///             let user = UserId::new("ali").map_err(|_| AuthError::new(AuthErrorKind::MalformedClaims));
+///             user.map(|user| Session::assertion(user, input.now + Duration::from_secs(60)).build())
+///         } else {
+///             Err(AuthError::new(AuthErrorKind::BadSignature))
+///         })
+///     }
+/// }
+///
+/// let input = VerifyInput::new("open-sesame", std::time::SystemTime::now());
+/// let Verdict::Ready(Ok(session)) = OneToken.verify(input) else { panic!("refused") };
+/// assert_eq!(session.user_id().as_str(), "ali");
+/// ```
+pub trait SessionVerifier: Debug + Send + Sync + 'static {
+    /// Verifies a token. Fails closed: whatever is not surely a session of now is an error.
+    fn verify(&self, input: VerifyInput<'_>) -> Verdict;
+}
+
+/// What a verifier is asked.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct VerifyInput<'a> {
+    /// The token as the client sent it.
+    pub token: &'a str,
+    /// The time that counts as now.
+    pub now: SystemTime,
+}
+
+impl<'a> VerifyInput<'a> {
+    /// Asks about a token at a time.
+    #[must_use]
+    pub fn new(token: &'a str, now: SystemTime) -> Self {
+        Self { token, now }
+    }
+}
+
+/// The answer of a verifier.
+#[must_use]
+pub enum Verdict {
+    /// Known at once.
+    Ready(Result<Session, AuthError>),
+    /// Known after I/O, for example when the key of the token has to be fetched first.
+    Pending(Pin<Box<dyn Future<Output = Result<Session, AuthError>> + Send>>),
+}
+
+impl Debug for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ready(result) => f.debug_tuple("Ready").field(result).finish(),
+            Self::Pending(_) => f.write_str("Pending(..)"),
+        }
+    }
+}
+
+impl<V: SessionVerifier + ?Sized> SessionVerifier for std::sync::Arc<V> {
+    fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+        (**self).verify(input)
+    }
+}
