@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::metadata::{Metadata, MetadataUpdate, Precondition, Record};
+use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record};
 use crate::store::{MetadataStore, MetadataStoreExt, StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
@@ -15,12 +15,11 @@ use crate::user_id::UserId;
 /// handler cannot name another by accident; it does no I/O until asked; clones are cheap and may outlive the request.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use tower_user_metadata::store::MemoryStore;
 /// use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let handle = UserMetadataHandle::admin(UserId::new("alice")?, Arc::new(MemoryStore::new()));
+/// let handle = UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new());
 /// handle.update(metadata_update! { "theme": "dark", "todos": ["one"] }).await?;
 /// handle.remove("todos").await?;
 /// assert_eq!(handle.get().await?.to_json(), r#"{"theme":"dark"}"#);
@@ -43,14 +42,20 @@ impl UserMetadataHandle {
 
     /// A handle on any user, without a session: for scripts, jobs and administrators. The caller vouches for the id.
     #[must_use]
-    pub fn admin(user: UserId, store: Arc<dyn MetadataStore>) -> Self {
-        Self::new(user, store)
+    pub fn admin(user: UserId, store: impl MetadataStore) -> Self {
+        Self::new(user, Arc::new(store))
     }
 
     /// The user whose metadata this is.
     #[must_use]
     pub fn user_id(&self) -> &UserId {
         &self.user
+    }
+
+    /// How much this user may keep.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.store.capabilities().limits()
     }
 
     /// The document; empty when the user has none, as in SuperTokens.
@@ -74,7 +79,6 @@ impl UserMetadataHandle {
     /// The whole document as a `T`; a user without a document gives what `{}` gives.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update, store::MemoryStore};
     /// #[derive(serde::Deserialize)]
     /// struct Preferences {
@@ -83,7 +87,7 @@ impl UserMetadataHandle {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-    /// # let handle = UserMetadataHandle::admin(UserId::new("alice")?, Arc::new(MemoryStore::new()));
+    /// # let handle = UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new());
     /// handle.update(metadata_update! { "theme": "dark" }).await?;
     /// assert_eq!(handle.get_as::<Preferences>().await?.theme.as_deref(), Some("dark"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

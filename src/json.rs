@@ -65,7 +65,7 @@ pub(crate) fn read_object(text: &[u8], rules: Rules) -> Result<Members<'_>, Json
 /// The text of a value without the white space between its tokens.
 pub(crate) fn compact(value: &str) -> Cow<'_, str> {
     let insignificant = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    if !value.as_bytes().iter().any(|byte| insignificant(byte)) {
+    if !value.as_bytes().iter().any(insignificant) {
         return Cow::Borrowed(value);
     }
     let mut out = String::with_capacity(value.len());
@@ -74,7 +74,6 @@ pub(crate) fn compact(value: &str) -> Cow<'_, str> {
         if in_string {
             out.push(character);
             (in_string, escaped) = match (character, escaped) {
-                (_, true) => (true, false),
                 ('\\', false) => (true, true),
                 ('"', false) => (false, false),
                 _ => (true, false),

@@ -4,6 +4,7 @@
 
 mod authenticator;
 mod config_error;
+pub mod endpoints;
 mod handle;
 mod json;
 pub mod layer;

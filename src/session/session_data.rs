@@ -31,7 +31,6 @@ pub(crate) struct Inner {
 impl Session {
     /// Vouches for a session: the one place where sessions are made, to be called only by a verifier that checked
     /// the token.
-    #[must_use]
     pub fn assertion(user: UserId, expires_at: SystemTime) -> SessionBuilder {
         SessionBuilder(Inner {
             user,

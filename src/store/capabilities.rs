@@ -1,3 +1,5 @@
+use crate::metadata::Limits;
+
 /// What a store offers beyond the minimum of its contract.
 ///
 /// ```
@@ -11,19 +13,27 @@
 pub struct Capabilities {
     conditional_writes: bool,
     durability: Durability,
+    limits: Limits,
 }
 
 impl Capabilities {
-    /// The minimum: no conditional writes, and the given durability.
+    /// The minimum: no conditional writes, the default limits, and the given durability.
     #[must_use]
-    pub const fn new(durability: Durability) -> Self {
-        Self { conditional_writes: false, durability }
+    pub fn new(durability: Durability) -> Self {
+        Self { conditional_writes: false, durability, limits: Limits::default() }
     }
 
     /// Says that preconditions are checked inside the write.
     #[must_use]
-    pub const fn with_conditional_writes(mut self) -> Self {
+    pub fn with_conditional_writes(mut self) -> Self {
         self.conditional_writes = true;
+        self
+    }
+
+    /// Says how much one user may keep; bodies of requests that are larger are not even read.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -31,6 +41,12 @@ impl Capabilities {
     #[must_use]
     pub const fn conditional_writes(&self) -> bool {
         self.conditional_writes
+    }
+
+    /// How much one user may keep.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// What an acknowledged write survives.

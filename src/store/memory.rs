@@ -91,7 +91,7 @@ impl MetadataStore for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Durability::Process).with_conditional_writes()
+        Capabilities::new(Durability::Process).with_conditional_writes().with_limits(self.limits)
     }
 }
 

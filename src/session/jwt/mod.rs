@@ -66,13 +66,11 @@ enum Profile {
 
 impl JwtVerifier {
     /// A verifier for plain JWT access tokens: those of an OpenID Connect provider, or of one's own.
-    #[must_use]
     pub fn builder(keys: impl Into<Arc<dyn KeySource>>) -> JwtVerifierBuilder {
         JwtVerifierBuilder::new(keys.into())
     }
 
     /// A verifier for the access tokens of SuperTokens, versions 1 to 5, as its core signs them.
-    #[must_use]
     pub fn supertokens(keys: impl Into<Arc<dyn KeySource>>) -> SuperTokensVerifierBuilder {
         SuperTokensVerifierBuilder::new(keys.into())
     }

@@ -1,0 +1,86 @@
+//! An update from the body of a request.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::problem::Problem;
+use crate::metadata::{InvalidMetadata, InvalidMetadataKind, Limits, MetadataUpdate};
+
+/// RFC 5789 section 3.1: tells a client which patch format is taken.
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+/// Reads an update from a request whose body has not been read yet; stops at the limit.
+pub(crate) async fn read_update<B>(headers: &HeaderMap, body: B, limits: Limits) -> Result<MetadataUpdate, Problem>
+where
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    check_content_type(headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes))?;
+    // A length that is announced is refused before anything is read.
+    if body.size_hint().lower() > u64::try_from(limits.document_bytes()).unwrap_or(u64::MAX) {
+        return Err(too_large(limits));
+    }
+    let body = Limited::new(body, limits.document_bytes()).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            too_large(limits)
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "the body could not be read")
+        }
+    })?;
+    parse_update(&body.to_bytes(), limits)
+}
+
+/// Reads an update from a body that has been read, also by a framework with a limit of its own.
+pub(crate) fn parse_update(body: &Bytes, limits: Limits) -> Result<MetadataUpdate, Problem> {
+    if body.len() > limits.document_bytes() {
+        return Err(too_large(limits));
+    }
+    let update = MetadataUpdate::from_json(body)?;
+    update.check(&limits)?;
+    Ok(update)
+}
+
+/// Demands `application/json`, with no charset or UTF-8 (RFC 8259 section 8.1).
+pub(crate) fn check_content_type<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Problem> {
+    let mut values = values.into_iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) if is_json(value) => Ok(()),
+        _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json")
+            .with_header(ACCEPT_PATCH, HeaderValue::from_static("application/json"))),
+    }
+}
+
+pub(crate) fn too_large(limits: Limits) -> Problem {
+    InvalidMetadata::new(InvalidMetadataKind::DocumentTooLarge, limits.document_bytes()).into()
+}
+
+fn is_json(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(b"application/json"));
+    let utf8 = |parameter: &[u8]| {
+        let parameter = parameter.to_ascii_lowercase();
+        parameter.strip_prefix(b"charset=").is_none_or(|charset| matches!(charset, b"utf-8" | b"\"utf-8\""))
+    };
+    json && parts.all(utf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_in_utf8_is_taken() {
+        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"; x=y"] {
+            assert!(is_json(good.as_bytes()), "{good}");
+        }
+        for bad in
+            ["", "text/plain", "application/json5", "application/merge-patch+json", "application/json; charset=latin1"]
+        {
+            assert!(!is_json(bad.as_bytes()), "{bad}");
+        }
+    }
+}

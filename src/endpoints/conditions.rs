@@ -1,0 +1,144 @@
+//! `If-Match` and `If-None-Match` (RFC 9110 section 13.1).
+
+use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use super::problem::Problem;
+use crate::handle::UserMetadataHandle;
+use crate::metadata::{Precondition, Version};
+use crate::store::StoreError;
+
+/// What a request demands of the stored document.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    if_match: Option<EntityTags>,
+    if_none_match: Option<EntityTags>,
+}
+
+#[derive(Debug, PartialEq)]
+enum EntityTags {
+    Any,
+    List(Vec<EntityTag>),
+}
+
+/// An entity tag; `None` is one that is not ours, which is a demand all the same: no document has it.
+#[derive(Debug, PartialEq)]
+struct EntityTag {
+    version: Option<Version>,
+    weak: bool,
+}
+
+impl Conditions {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(Self { if_match: tags(headers, IF_MATCH)?, if_none_match: tags(headers, IF_NONE_MATCH)? })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+
+    /// Checks `If-Match` for a request that only reads.
+    pub(super) fn for_read(&self, current: Option<Version>) -> Result<(), Problem> {
+        match &self.if_match {
+            Some(tags) if !tags.match_strongly(current) => Err(StoreError::precondition_failed(current).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the client has what is stored already.
+    pub(super) fn not_modified(&self, current: Option<Version>) -> bool {
+        self.if_none_match.as_ref().is_some_and(|tags| tags.match_weakly(current))
+    }
+
+    /// The precondition of a write. Where one precondition of the store cannot say it, the current version is
+    /// compared here and the write then demands exactly that version.
+    pub(super) async fn for_write(&self, metadata: &UserMetadataHandle) -> Result<Precondition, Problem> {
+        match (&self.if_match, &self.if_none_match) {
+            (None, None) => return Ok(Precondition::None),
+            (Some(EntityTags::Any), None) => return Ok(Precondition::Exists),
+            (None, Some(EntityTags::Any)) => return Ok(Precondition::Absent),
+            (Some(EntityTags::List(tags)), None) => {
+                if let [EntityTag { version: Some(version), weak: false }] = tags.as_slice() {
+                    return Ok(Precondition::Version(*version));
+                }
+            }
+            _ => {}
+        }
+        let current = metadata.record().await?.map(|record| record.version);
+        self.for_read(current)?;
+        if self.not_modified(current) {
+            return Err(StoreError::precondition_failed(current).into());
+        }
+        Ok(current.map_or(Precondition::Absent, Precondition::Version))
+    }
+}
+
+impl EntityTags {
+    /// RFC 9110 section 8.8.3.2: a weak tag matches nothing strongly.
+    fn match_strongly(&self, current: Option<Version>) -> bool {
+        match self {
+            Self::Any => current.is_some(),
+            Self::List(tags) => current.is_some() && tags.iter().any(|tag| !tag.weak && tag.version == current),
+        }
+    }
+
+    fn match_weakly(&self, current: Option<Version>) -> bool {
+        match self {
+            Self::Any => current.is_some(),
+            Self::List(tags) => current.is_some() && tags.iter().any(|tag| tag.version == current),
+        }
+    }
+}
+
+fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<EntityTags>, Problem> {
+    let malformed = || Problem::new(StatusCode::BAD_REQUEST, format!("malformed {name}"));
+    let mut list = Vec::new();
+    let mut any = false;
+    let mut present = false;
+    for value in headers.get_all(&name) {
+        present = true;
+        // A tag may hold commas, but none of ours does, so a tag that is cut in two is just another foreign one.
+        for member in value.to_str().map_err(|_| malformed())?.split(',').map(str::trim) {
+            match member {
+                "" => {}
+                "*" => any = true,
+                member => list.push(tag(member)),
+            }
+        }
+    }
+    match (present, any, list.is_empty()) {
+        (false, ..) => Ok(None),
+        (true, true, true) => Ok(Some(EntityTags::Any)),
+        (true, false, false) => Ok(Some(EntityTags::List(list))),
+        _ => Err(malformed()),
+    }
+}
+
+fn tag(text: &str) -> EntityTag {
+    let (weak, opaque) = text.strip_prefix("W/").map_or((false, text), |opaque| (true, opaque));
+    let version = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
+    EntityTag { version, weak }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(value: &str) -> Result<Option<EntityTags>, StatusCode> {
+        let mut headers = HeaderMap::new();
+        headers.insert(IF_MATCH, value.parse().expect("a header value"));
+        tags(&headers, IF_MATCH).map_err(|problem| problem.into_response().status())
+    }
+
+    #[test]
+    fn tags_are_read_and_foreign_ones_match_nothing() {
+        let ours = Some(Version::from_bits(255));
+        assert_eq!(parse("*"), Ok(Some(EntityTags::Any)));
+        let list = parse("W/\"00000000000000ff\", \"x\"").expect("well-formed").expect("present");
+        assert!(list.match_weakly(ours) && !list.match_strongly(ours) && !list.match_weakly(None));
+        let foreign = parse("\"not ours, at all\"").expect("well-formed").expect("present");
+        assert!(!foreign.match_weakly(ours) && !foreign.match_weakly(None));
+        assert_eq!(parse(""), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(parse("*, \"x\""), Err(StatusCode::BAD_REQUEST));
+    }
+}

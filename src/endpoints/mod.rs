@@ -1,0 +1,178 @@
+//! Ready-made endpoints: a Tower service that any framework can mount behind the layer.
+//!
+//! | Request | Answer |
+//! |---|---|
+//! | `GET` (or `HEAD`) | 200, the document, `ETag`; `{}` without `ETag` when there is none; 304 for `If-None-Match` |
+//! | `PATCH`, a JSON object | 200, the merged document, `ETag` |
+//! | `DELETE` | 204 |
+//!
+//! `PATCH` is the shallow merge of [`MetadataUpdate`](crate::MetadataUpdate), not a JSON merge patch (RFC 7396), so
+//! its content type is `application/json`. All of them take `If-Match` and `If-None-Match` (RFC 9110 section 13): 412
+//! with the current `ETag` when the document has changed, 428 (RFC 6585 section 3) when
+//! [`require_preconditions`](UserMetadataEndpoints::require_preconditions) is set and there is neither.
+//!
+//! Errors are `{"message":"…"}`: 400 for a body that is not a JSON object that can be kept, 413 with `limit` for one
+//! that is too large, 415 for another content type, 503 when the store is out of reach. The stored document is
+//! untouched after any of them.
+
+pub(crate) mod body;
+mod conditions;
+pub(crate) mod problem;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, ETAG, HeaderValue, VARY};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::Full;
+use tower::Service;
+
+use self::body::read_update;
+use self::conditions::Conditions;
+use self::problem::{Problem, json_response};
+use crate::handle::UserMetadataHandle;
+use crate::metadata::{Metadata, Version};
+
+/// The signed-in user's metadata over HTTP; see the [module](crate::endpoints) for what it answers.
+///
+/// It takes the user from the request's extensions, so it must stand behind a
+/// [`UserMetadataLayer`](crate::UserMetadataLayer).
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Request;
+/// use http_body_util::{BodyExt, Full};
+/// use tower::Service;
+/// use tower_user_metadata::endpoints::UserMetadataEndpoints;
+/// use tower_user_metadata::{UserId, UserMetadataHandle, store::MemoryStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let patch = Request::patch("/")
+///     .header("content-type", "application/json")
+///     // The layer does this for verified sessions.
+///     .extension(UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new()))
+///     .body(Full::<Bytes>::from(r#"{"theme":"dark"}"#))?;
+/// let response = UserMetadataEndpoints::new().call(patch).await?;
+/// assert_eq!(response.status(), 200);
+/// assert!(response.headers().contains_key("etag"));
+/// assert_eq!(response.into_body().collect().await?.to_bytes(), r#"{"theme":"dark"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UserMetadataEndpoints {
+    preconditions_required: bool,
+}
+
+impl UserMetadataEndpoints {
+    /// The endpoints; preconditions are honoured and not demanded.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers 428 to a `PATCH` or `DELETE` with neither `If-Match` nor `If-None-Match`, so that no client overwrites
+    /// what it has not seen.
+    #[must_use]
+    pub fn require_preconditions(mut self) -> Self {
+        self.preconditions_required = true;
+        self
+    }
+
+    async fn answer<B>(self, request: Request<B>) -> Result<Response<Bytes>, Problem>
+    where
+        B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let (parts, body) = request.into_parts();
+        if ![Method::GET, Method::HEAD, Method::PATCH, Method::DELETE].contains(&parts.method) {
+            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+                .with_header(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH, DELETE")));
+        }
+        let metadata = parts.extensions.get::<UserMetadataHandle>().ok_or_else(Problem::missing_layer)?;
+        let conditions = Conditions::from_headers(&parts.headers)?;
+        match parts.method {
+            Method::PATCH => {
+                self.check_required(&conditions)?;
+                let update = read_update(&parts.headers, body, metadata.limits()).await?;
+                let when = conditions.for_write(metadata).await?;
+                let record = metadata.update_if(update, when).await?;
+                Ok(document(&record.metadata, Some(record.version)))
+            }
+            Method::DELETE => {
+                self.check_required(&conditions)?;
+                let when = conditions.for_write(metadata).await?;
+                metadata.clear_if(when).await?;
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                Ok(response)
+            }
+            method => {
+                let record = metadata.record().await?;
+                let version = record.as_ref().map(|record| record.version);
+                conditions.for_read(version)?;
+                let metadata = record.map(|record| record.metadata).unwrap_or_default();
+                let mut response = document(&metadata, version);
+                if conditions.not_modified(version) {
+                    *response.status_mut() = StatusCode::NOT_MODIFIED;
+                    response.headers_mut().remove(http::header::CONTENT_TYPE);
+                    *response.body_mut() = Bytes::new();
+                } else if method == Method::HEAD {
+                    let length = HeaderValue::from(response.body().len());
+                    response.headers_mut().insert(http::header::CONTENT_LENGTH, length);
+                    *response.body_mut() = Bytes::new();
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    fn check_required(self, conditions: &Conditions) -> Result<(), Problem> {
+        if self.preconditions_required && conditions.is_empty() {
+            return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "If-Match or If-None-Match is required"));
+        }
+        Ok(())
+    }
+}
+
+fn document(metadata: &Metadata, version: Option<Version>) -> Response<Bytes> {
+    let mut response = json_response(StatusCode::OK, metadata.to_json());
+    if let Some(version) = version {
+        response.headers_mut().insert(ETAG, etag(version));
+    }
+    response
+}
+
+fn etag(version: Version) -> HeaderValue {
+    // Quotes and hexadecimal digits always are a header value.
+    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+impl<B> Service<Request<B>> for UserMetadataEndpoints
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let endpoints = *self;
+        Box::pin(async move {
+            let mut response = endpoints.answer(request).await.unwrap_or_else(Problem::into_response);
+            // One user's document must not be given to another, and a browser must ask again before it shows its own.
+            let headers: &mut HeaderMap = response.headers_mut();
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
+            Ok(response.map(Full::new))
+        })
+    }
+}

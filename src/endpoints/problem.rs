@@ -1,0 +1,126 @@
+//! What a client is told when something is wrong: the one place that picks a status for a store's error.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::etag;
+use crate::metadata::{InvalidMetadata, InvalidMetadataKind};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// The content type of every body that this crate writes.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// The seconds after which a client may try a store again that is out of reach.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// A response of `{"message":"…"}`.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    message: Cow<'static, str>,
+    limit: Option<usize>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: message.into(), limit: None, header: None }
+    }
+
+    /// A handler asks for what the layer would have put there: the developer's mistake, told in full.
+    pub(crate) fn missing_layer() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it, \
+             or extract an `Option` behind a layer with `.optional()`",
+        )
+    }
+
+    pub(crate) fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            limit: Option<usize>,
+        }
+
+        // A string and a number always serialise.
+        let body = serde_json::to_string(&Body { message: &self.message, limit: self.limit }).unwrap_or_default();
+        let mut response = json_response(self.status, body);
+        response.headers_mut().extend(self.header);
+        response
+    }
+}
+
+pub(crate) fn json_response(status: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+impl From<InvalidMetadata> for Problem {
+    fn from(invalid: InvalidMetadata) -> Self {
+        let status = match invalid.kind() {
+            InvalidMetadataKind::DocumentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            // The application's own value: nothing that the client could mend.
+            InvalidMetadataKind::Unserializable => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let problem = Self::new(status, invalid.to_string());
+        match invalid.limit() {
+            Some(limit) => problem.with_limit(limit),
+            None => problem,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        (&error).into()
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        if let Some(invalid) = error.invalid_metadata() {
+            return invalid.clone().into();
+        }
+        match error.kind() {
+            StoreErrorKind::PreconditionFailed => {
+                let problem = Self::new(StatusCode::PRECONDITION_FAILED, "the metadata has changed");
+                match error.current_version() {
+                    Some(version) => problem.with_header(ETAG, etag(version)),
+                    None => problem,
+                }
+            }
+            StoreErrorKind::InvalidMetadata => Self::new(StatusCode::BAD_REQUEST, "the metadata update is invalid"),
+            StoreErrorKind::Unsupported => {
+                Self::new(StatusCode::NOT_IMPLEMENTED, "the metadata store has no conditional writes")
+            }
+            StoreErrorKind::Unavailable | StoreErrorKind::Timeout | StoreErrorKind::Closed => {
+                tracing::warn!(kind = ?error.kind(), may_have_happened = error.may_have_happened(), "metadata store failed");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "metadata unavailable")
+                    .with_header(RETRY_AFTER, RETRY_SECONDS)
+            }
+            StoreErrorKind::Corrupt | StoreErrorKind::Internal => {
+                tracing::error!(kind = ?error.kind(), may_have_happened = error.may_have_happened(), "metadata store failed");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+            }
+        }
+    }
+}
