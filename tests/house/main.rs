@@ -1,0 +1,173 @@
+//! The house rules that a compiler does not know: which module may use which, how long a file may be, which versions
+//! of dependencies are too old.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room of `src` may use of the others: imports point one way.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("user_id", &[]),
+    ("json", &[]),
+    ("metadata", &["json"]),
+    ("session", &["json", "metadata", "user_id", "config_error"]),
+    ("store", &["metadata", "user_id", "config_error"]),
+    ("config_error", &["session", "store"]),
+    ("handle", &["metadata", "store", "user_id"]),
+    ("authenticator", &["handle", "metadata", "session", "store", "user_id"]),
+    ("layer", &["authenticator", "handle", "session", "store"]),
+    ("endpoints", &["authenticator", "handle", "metadata", "session", "store"]),
+    ("adapter", &["authenticator", "endpoints", "handle", "layer", "metadata", "session", "store", "user_id"]),
+    ("conformance", &["handle", "metadata", "session", "store", "user_id"]),
+];
+
+const MAX_LINES: usize = 300;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            files.extend(rust_files(&entry));
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            files.push(entry);
+        }
+    }
+    files
+}
+
+/// The lines of a file above its tests, without comments.
+fn code(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).expect("a text");
+    let above_tests = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+    above_tests.filter(|line| !line.trim_start().starts_with("//")).map(str::to_owned).collect()
+}
+
+fn room(file: &Path) -> String {
+    let inside = file.strip_prefix(root().join("src")).expect("in src");
+    let first = inside.components().next().expect("a component").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn imports_point_one_way() {
+    let allowed: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for file in rust_files(&root().join("src")) {
+        let room = room(&file);
+        if room == "lib" {
+            continue;
+        }
+        let may_use = allowed.get(room.as_str()).unwrap_or_else(|| panic!("{room} has no place in the house"));
+        for line in code(&file) {
+            for path in line.split("crate::").skip(1).filter(|_| !line.contains("$crate")) {
+                let used: String = path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                seen += 1;
+                // The root's re-exports of the paved path hide where a thing comes from, save for the start-up error.
+                let known = used == room || may_use.contains(&used.as_str()) || used == "ConfigError";
+                if !known {
+                    wrong.push(format!("{} uses crate::{used}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "the rule looked at {seen} imports only");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let long: Vec<_> = rust_files(&root().join("src"))
+        .into_iter()
+        .filter_map(|file| {
+            let text = fs::read_to_string(&file).expect("a text");
+            let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+            (lines >= MAX_LINES && file.file_name() != Some("tests.rs".as_ref())).then(|| format!("{lines} {}", file.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn nothing_is_left_open() {
+    // Pieced together, so that this file does not find itself.
+    let open = ["todo", "unimplemented"].map(|name| format!("{name}!(")).into_iter();
+    let open: Vec<_> = open.chain([["#[", "ignore"].concat()]).collect();
+    for folder in ["src", "tests", "examples", "benches"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).expect("a text");
+            for word in &open {
+                assert!(!text.contains(word.as_str()), "{} holds {word}", file.display());
+            }
+        }
+    }
+}
+
+/// The floors of `deny.toml`, compared with the committed lock file: this needs no tool and no advisory database.
+#[test]
+fn no_dependency_is_below_its_floor() {
+    let lock: toml::Table = fs::read_to_string(root().join("Cargo.lock")).expect("a lock file").parse().expect("toml");
+    let deny: toml::Table = fs::read_to_string(root().join("deny.toml")).expect("deny.toml").parse().expect("toml");
+    let packages = lock["package"].as_array().expect("packages");
+    let mut floors = 0;
+    for ban in deny["bans"]["deny"].as_array().expect("bans") {
+        let spec = ban["crate"].as_str().expect("a crate");
+        let (name, range) = spec.split_once('@').unwrap_or((spec, "*"));
+        let range = semver::VersionReq::parse(range).expect("a range");
+        floors += 1;
+        for package in packages.iter().filter(|package| package["name"].as_str() == Some(name)) {
+            let version = package["version"].as_str().expect("a version").parse().expect("a version");
+            assert!(!range.matches(&version), "{name} {version} is banned by {spec}");
+        }
+    }
+    assert!(floors >= 10, "deny.toml has {floors} bans only");
+}
+
+/// A stated minimum that a dependency of the library exceeds would not be true.
+#[test]
+fn no_dependency_needs_a_newer_compiler_than_we_say() {
+    let metadata = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--all-features", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("json");
+    let version = |text: &str| {
+        let mut parts = text.split('.').map(|part| part.parse::<u64>().expect("a number"));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+    };
+    let ours = version(env!("CARGO_PKG_RUST_VERSION"));
+    let used = library_dependencies(&metadata);
+    assert!(used.len() > 20, "only {} dependencies were looked at", used.len());
+    for package in metadata["packages"].as_array().expect("packages") {
+        if let (Some(rust), true) = (package["rust_version"].as_str(), used.contains(&package["id"].to_string())) {
+            assert!(version(rust) <= ours, "{} needs Rust {rust}", package["name"]);
+        }
+    }
+}
+
+/// The packages that a user of the library compiles, with all features: dev-dependencies left out.
+fn library_dependencies(metadata: &serde_json::Value) -> Vec<String> {
+    let nodes = metadata["resolve"]["nodes"].as_array().expect("nodes");
+    let mut open = vec![metadata["resolve"]["root"].to_string()];
+    let mut seen = Vec::new();
+    while let Some(id) = open.pop() {
+        if seen.contains(&id) {
+            continue;
+        }
+        let node = nodes.iter().find(|node| node["id"].to_string() == id).expect("a node");
+        for dependency in node["deps"].as_array().expect("deps") {
+            let kinds = dependency["dep_kinds"].as_array().expect("kinds");
+            if kinds.iter().any(|kind| kind["kind"].as_str() != Some("dev")) {
+                open.push(dependency["pkg"].to_string());
+            }
+        }
+        seen.push(id);
+    }
+    seen
+}
