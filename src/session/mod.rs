@@ -1,6 +1,7 @@
 //! Who is calling: sessions, how they are verified, and where their tokens are found. Knows nothing of stores.
 
 mod anti_csrf;
+mod cache;
 pub mod claims;
 mod clock;
 mod credentials;

@@ -86,7 +86,8 @@ fn no_file_is_too_long() {
         .filter_map(|file| {
             let text = fs::read_to_string(&file).expect("a text");
             let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
-            (lines >= MAX_LINES && file.file_name() != Some("tests.rs".as_ref())).then(|| format!("{lines} {}", file.display()))
+            (lines >= MAX_LINES && file.file_name() != Some("tests.rs".as_ref()))
+                .then(|| format!("{lines} {}", file.display()))
         })
         .collect();
     assert!(long.is_empty(), "{long:#?}");
@@ -131,7 +132,15 @@ fn no_dependency_is_below_its_floor() {
 #[test]
 fn no_dependency_needs_a_newer_compiler_than_we_say() {
     let metadata = std::process::Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--all-features", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--all-features",
+            "--locked",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo runs");
@@ -145,26 +154,26 @@ fn no_dependency_needs_a_newer_compiler_than_we_say() {
     let used = library_dependencies(&metadata);
     assert!(used.len() > 20, "only {} dependencies were looked at", used.len());
     for package in metadata["packages"].as_array().expect("packages") {
-        if let (Some(rust), true) = (package["rust_version"].as_str(), used.contains(&package["id"].to_string())) {
+        if let (Some(rust), true) = (package["rust_version"].as_str(), used.contains(&package["id"])) {
             assert!(version(rust) <= ours, "{} needs Rust {rust}", package["name"]);
         }
     }
 }
 
 /// The packages that a user of the library compiles, with all features: dev-dependencies left out.
-fn library_dependencies(metadata: &serde_json::Value) -> Vec<String> {
+fn library_dependencies(metadata: &serde_json::Value) -> Vec<serde_json::Value> {
     let nodes = metadata["resolve"]["nodes"].as_array().expect("nodes");
-    let mut open = vec![metadata["resolve"]["root"].to_string()];
+    let mut open = vec![metadata["resolve"]["root"].clone()];
     let mut seen = Vec::new();
     while let Some(id) = open.pop() {
         if seen.contains(&id) {
             continue;
         }
-        let node = nodes.iter().find(|node| node["id"].to_string() == id).expect("a node");
+        let node = nodes.iter().find(|node| node["id"] == id).expect("a node");
         for dependency in node["deps"].as_array().expect("deps") {
             let kinds = dependency["dep_kinds"].as_array().expect("kinds");
             if kinds.iter().any(|kind| kind["kind"].as_str() != Some("dev")) {
-                open.push(dependency["pkg"].to_string());
+                open.push(dependency["pkg"].clone());
             }
         }
         seen.push(id);

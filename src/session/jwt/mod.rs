@@ -19,6 +19,7 @@ pub use builder::{JwtVerifierBuilder, SuperTokensVerifierBuilder};
 use self::jws::Jws;
 use self::oidc::ClaimNames;
 use self::supertokens::SigningKeys;
+use super::cache::SessionCache;
 use super::clock::unix_millis;
 use super::keys::{Algorithm, KeySet, KeySource, VerificationKey};
 use super::payload::Payload;
@@ -47,6 +48,7 @@ pub struct JwtVerifier(Arc<Inner>);
 struct Inner {
     keys: Arc<dyn KeySource>,
     rules: Rules,
+    cache: Option<SessionCache>,
 }
 
 /// What is demanded of a token beyond a right signature.
@@ -75,11 +77,20 @@ impl JwtVerifier {
         SuperTokensVerifierBuilder::new(keys.into())
     }
 
-    fn new(keys: Arc<dyn KeySource>, rules: Rules) -> Self {
+    /// Forgets the verified sessions for which `ended` says yes, so that their next requests are verified anew; for a
+    /// sign-out, with a key source or validator that then refuses them.
+    pub fn forget(&self, ended: impl Fn(&Session) -> bool) {
+        if let Some(cache) = &self.0.cache {
+            cache.forget(ended);
+        }
+    }
+
+    fn new(keys: Arc<dyn KeySource>, rules: Rules, cache_bytes: usize) -> Self {
         // For applications that also call `jsonwebtoken` and have several of its providers compiled in: without a
         // choice its first call would panic. An `Err` means that somebody chose already, which is as good.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        Self(Arc::new(Inner { keys, rules }))
+        let cache = (cache_bytes > 0).then(|| SessionCache::new(cache_bytes));
+        Self(Arc::new(Inner { keys, rules, cache }))
     }
 }
 
@@ -107,7 +118,11 @@ impl SessionVerifier for JwtVerifier {
 
 impl fmt::Debug for JwtVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtVerifier").field("keys", &self.0.keys).field("rules", &self.0.rules).finish()
+        f.debug_struct("JwtVerifier")
+            .field("keys", &self.0.keys)
+            .field("rules", &self.0.rules)
+            .field("cache", &self.0.cache)
+            .finish()
     }
 }
 
@@ -125,13 +140,30 @@ struct KeyMissing {
 
 impl Inner {
     fn attempt(&self, token: &str, now: i64) -> Result<Attempt, AuthError> {
+        let keys = self.keys.snapshot();
+        // Without usable keys nothing that was verified under older ones counts either.
+        let cache = self.cache.as_ref().zip(keys.as_ref().map(|keys| keys.generation()));
+        if let Some((cache, generation)) = cache
+            && let Some(session) = cache.get(token, now, generation)
+        {
+            return Ok(Attempt::Verified(session));
+        }
+        let attempt = self.verify_with(keys.as_deref(), token, now)?;
+        if let (Attempt::Verified(session), Some((cache, generation))) = (&attempt, cache) {
+            let good_until = unix_millis(session.expires_at()).saturating_add(self.rules.leeway());
+            cache.insert(token, session, now, good_until, generation);
+        }
+        Ok(attempt)
+    }
+
+    fn verify_with(&self, keys: Option<&KeySet>, token: &str, now: i64) -> Result<Attempt, AuthError> {
         let jws = Jws::split(token, self.rules.max_token_bytes)?;
         match &self.rules.profile {
-            Profile::SuperTokens { .. } if jws.is_legacy() => self.attempt_legacy(&jws, now),
+            Profile::SuperTokens { .. } if jws.is_legacy() => self.attempt_legacy(keys, &jws, now),
             Profile::SuperTokens { signing_keys } => {
                 let header = jws.header()?;
                 let version = supertokens::version(&header)?;
-                let claims = match self.signed_claims(&jws, &header)? {
+                let claims = match self.signed_claims(keys, &jws, &header)? {
                     Ok(claims) => claims,
                     Err(missing) => return Ok(Attempt::KeyMissing(missing)),
                 };
@@ -143,7 +175,7 @@ impl Inner {
             }
             Profile::Plain { names, token_types, leeway } => {
                 let header = jws.header()?;
-                let claims = match self.signed_claims(&jws, &header)? {
+                let claims = match self.signed_claims(keys, &jws, &header)? {
                     Ok(claims) => claims,
                     Err(missing) => return Ok(Attempt::KeyMissing(missing)),
                 };
@@ -156,11 +188,16 @@ impl Inner {
     }
 
     /// The claims of a token whose signature is right under the key that it names.
-    fn signed_claims(&self, jws: &Jws<'_>, header: &jws::Header) -> Result<Result<Payload, KeyMissing>, AuthError> {
+    fn signed_claims(
+        &self,
+        keys: Option<&KeySet>,
+        jws: &Jws<'_>,
+        header: &jws::Header,
+    ) -> Result<Result<Payload, KeyMissing>, AuthError> {
         let signature = jws.signature()?;
         let kid = header.kid.as_deref();
         let missing = |error| Ok(Err(KeyMissing { kid: header.kid.clone(), error }));
-        let Some(keys) = self.keys.snapshot() else { return missing(AuthError::new(Kind::KeysUnavailable)) };
+        let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
         let Some(key) = keys.find(kid) else { return missing(AuthError::new(Kind::UnknownKey)) };
         // The name of the algorithm must be the key's; it chooses nothing.
         if header.algorithm != key.algorithm().name() {
@@ -183,14 +220,14 @@ impl Inner {
     }
 
     /// Tokens of version 1 and 2 name no key, so each is tried.
-    fn attempt_legacy(&self, jws: &Jws<'_>, now: i64) -> Result<Attempt, AuthError> {
+    fn attempt_legacy(&self, keys: Option<&KeySet>, jws: &Jws<'_>, now: i64) -> Result<Attempt, AuthError> {
         let signature = jws.signature()?;
         let missing = |error| Ok(Attempt::KeyMissing(KeyMissing { kid: None, error }));
-        let Some(keys) = self.keys.snapshot() else { return missing(AuthError::new(Kind::KeysUnavailable)) };
+        let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
         let tried = |keys: &KeySet| {
             keys.iter().take(MAX_KEYS_TRIED).any(|key| self.check_signature(jws, key, &signature).is_ok())
         };
-        if !tried(&keys) {
+        if !tried(keys) {
             return missing(AuthError::new(Kind::BadSignature));
         }
         let session = supertokens::legacy_session(&jws.claims()?, now)?;
@@ -200,6 +237,13 @@ impl Inner {
 }
 
 impl Rules {
+    fn leeway(&self) -> i64 {
+        match self.profile {
+            Profile::SuperTokens { .. } => 0,
+            Profile::Plain { leeway, .. } => leeway,
+        }
+    }
+
     /// Exactly the configured issuer, and exactly one of the configured audiences (RFC 7519 sections 4.1.1 and 4.1.3).
     fn check_issuer_and_audience(&self, session: &Session) -> Result<(), AuthError> {
         let text = |name| session.claim::<String>(name).ok().flatten();

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::value::RawValue;
 
@@ -29,12 +30,15 @@ const MAX_KEYS: usize = 100;
 /// assert_eq!(keys.skipped().len(), 1);
 /// # Ok::<(), tower_user_metadata::ConfigError>(())
 /// ```
-#[derive(Default)]
 pub struct KeySet {
     named: HashMap<Box<str>, VerificationKey>,
     unnamed: Option<VerificationKey>,
     skipped: Vec<SkippedKey>,
+    generation: u64,
 }
+
+/// The number of the next set: what was verified under one set does not count under another.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// A key of a JWK set that was left out, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,7 @@ impl KeySet {
     ///
     /// Two keys have the same `kid`, or one of several has none.
     pub fn new(keys: impl IntoIterator<Item = VerificationKey>) -> Result<Self, InvalidKey> {
-        let mut set = Self::default();
+        let mut set = Self::empty();
         for key in keys {
             let taken = match key.kid().map(Box::from) {
                 Some(kid) => set.named.insert(kid, key).is_some(),
@@ -99,7 +103,7 @@ impl KeySet {
         if keys.len() > MAX_KEYS {
             return Err(InvalidKey::NotJwkSet);
         }
-        let mut set = Self::default();
+        let mut set = Self::empty();
         let mut taken = HashMap::<Option<Box<str>>, usize>::new();
         for (index, key) in keys.iter().enumerate() {
             match jwk::parse(key.get().as_bytes(), allowed) {
@@ -158,6 +162,16 @@ impl KeySet {
         }
     }
 
+    /// A number that no other set of this process has.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn empty() -> Self {
+        let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
+        Self { named: HashMap::new(), unnamed: None, skipped: Vec::new(), generation }
+    }
+
     fn insert(&mut self, kid: Option<Box<str>>, key: VerificationKey) {
         match kid {
             Some(kid) => drop(self.named.insert(kid, key)),
@@ -175,7 +189,7 @@ impl KeySet {
 
 impl From<VerificationKey> for KeySet {
     fn from(key: VerificationKey) -> Self {
-        let mut set = Self::default();
+        let mut set = Self::empty();
         set.insert(key.kid().map(Box::from), key);
         set
     }
