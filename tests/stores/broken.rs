@@ -12,6 +12,8 @@ use tower_user_metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
+    /// No fault either: the contract leaves conditional writes open.
+    NoConditionalWrites,
     /// Reads, and writes later what it read.
     LostUpdates,
     /// Checks the precondition, and writes later.
@@ -70,6 +72,9 @@ impl Broken {
         let current = current.map(|record| record.version);
         match self.fault {
             Fault::IgnoredPreconditions | Fault::UndeclaredPreconditions => Ok(()),
+            Fault::NoConditionalWrites if *when != Precondition::None => {
+                Err(StoreError::new(StoreErrorKind::Unsupported))
+            }
             _ if when.holds(current) => Ok(()),
             Fault::ForgottenCurrentVersion => Err(StoreError::new(StoreErrorKind::PreconditionFailed)),
             _ => Err(StoreError::precondition_failed(current)),
@@ -218,7 +223,7 @@ impl MetadataStore for Broken {
     fn capabilities(&self) -> Capabilities {
         let capabilities = Capabilities::new(Durability::Process);
         match self.fault {
-            Fault::UndeclaredPreconditions => capabilities,
+            Fault::UndeclaredPreconditions | Fault::NoConditionalWrites => capabilities,
             _ => capabilities.with_conditional_writes(),
         }
     }
@@ -247,6 +252,7 @@ fn found(fault: Fault) -> Option<String> {
 #[test]
 fn every_fault_is_found_and_named() {
     assert_eq!(found(Fault::None), None);
+    assert_eq!(found(Fault::NoConditionalWrites), None);
     for (fault, promises) in [
         (Fault::LostUpdates, &["two first updates", "different fields", "meets a clear", "inside the write"][..]),
         (Fault::EarlyPreconditions, &["preconditions are checked inside the write", "modify loses no"]),
