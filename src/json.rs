@@ -15,7 +15,7 @@ pub(crate) const MAX_DEPTH: usize = 128;
 pub(crate) struct Rules {
     /// Levels of nesting; the root object is the first.
     pub(crate) depth: usize,
-    /// The largest power of ten, up or down, that a number may reach.
+    /// The largest power of ten, up or down, that a digit of a number may stand for.
     pub(crate) exponent: i64,
     /// Whether a string may hold U+0000.
     pub(crate) nul: bool,
@@ -327,26 +327,15 @@ impl<'a> Reader<'a> {
             let size = self.digits()?.parse::<i64>().unwrap_or(i64::MAX / 4);
             exponent = if negative { -size } else { size };
         }
+        // The lengths are those of slices, so far below i64::MAX.
+        let length = |digits: &str| i64::try_from(digits.len()).unwrap_or(i64::MAX / 4);
+        let (highest, lowest) = (length(whole) - 1 + exponent, exponent - length(fraction));
         let limit = self.rules.exponent;
-        if exponent.abs() > limit || magnitude(whole, fraction, exponent).abs() > limit {
+        if exponent.abs() > limit || highest > limit || lowest < -limit {
             return Err(JsonError { fault: Fault::NumberOutOfRange, at: number_at });
         }
         Ok(())
     }
-}
-
-/// The power of ten of a number's first significant digit; 0 for a zero.
-fn magnitude(whole: &str, fraction: &str, exponent: i64) -> i64 {
-    // The lengths are those of slices, so far below i64::MAX.
-    let length = |digits: &str| i64::try_from(digits.len()).unwrap_or(i64::MAX / 4);
-    if whole != "0" {
-        return length(whole) - 1 + exponent;
-    }
-    let significant = fraction.trim_start_matches('0');
-    if significant.is_empty() {
-        return 0;
-    }
-    length(significant) - length(fraction) - 1 + exponent
 }
 
 /// The names seen in one object: a list while there are few, a set past that.
@@ -417,6 +406,7 @@ mod tests {
             ("{\"a\":1e1001}", Fault::NumberOutOfRange),
             ("{\"a\":10e1000}", Fault::NumberOutOfRange),
             ("{\"a\":0.1e-1000}", Fault::NumberOutOfRange),
+            ("{\"a\":1.5e-1000}", Fault::NumberOutOfRange),
             ("{\"a\":0e99999999999999999999}", Fault::NumberOutOfRange),
         ] {
             assert_eq!(fault(text), Some(expected), "{text}");
@@ -424,6 +414,9 @@ mod tests {
         for text in ["{\"a\":1e1000}", "{\"a\":1e-1000}", "{\"a\":0.00}", "{\"a\":123456789012345678901234567890}"] {
             assert_eq!(fault(text), None, "{text}");
         }
+        let digits = |fraction: usize| format!("{{\"a\":1.{}}}", "7".repeat(fraction));
+        assert_eq!(fault(&digits(1000)), None);
+        assert_eq!(fault(&digits(1001)), Some(Fault::NumberOutOfRange));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 mod authenticator;
 mod config_error;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod endpoints;
 mod handle;
 mod json;

@@ -55,7 +55,7 @@ pub enum InvalidMetadataKind {
     LoneSurrogate,
     /// A string or a name with U+0000.
     Nul,
-    /// A number beyond 10^±1000.
+    /// A number with a digit beyond 10^±1000.
     NumberOutOfRange,
     /// Nested more deeply than [`Limits::depth`](super::Limits::depth).
     TooDeep,

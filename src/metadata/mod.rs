@@ -19,5 +19,6 @@ use crate::json::Rules;
 use limits::DEPTH_CAP;
 
 /// What is refused in every document: nesting past the cap, U+0000 (Postgres cannot hold it, so no store takes it),
-/// and numbers beyond 10^±1000 (`jsonb` writes them out in full: nine bytes become a thousand).
+/// and numbers with a digit beyond 10^±1000 (`jsonb` writes them out in full, so nine bytes become a thousand, and
+/// takes no more than 16,383 digits behind the point).
 pub(crate) const RULES: Rules = Rules { depth: DEPTH_CAP, exponent: 1000, nul: false };
