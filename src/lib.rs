@@ -1,4 +1,78 @@
-//! Tower middleware for the metadata of signed-in users.
+//! Tower middleware that verifies the session of each request and hands the handler the metadata of its user: a little
+//! JSON that is merged shallowly, with the semantics of SuperTokens user metadata.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use tower::{Layer, Service};
+//! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+//! use tower_user_metadata::{JwtVerifier, StoreError, UserMetadataHandle, UserMetadataLayer, metadata_update, store};
+//!
+//! async fn update_info(request: Request<()>) -> Result<Response<Full<Bytes>>, StoreError> {
+//!     let metadata = request.extensions().get::<UserMetadataHandle>().expect("the layer puts it there");
+//!     let record = metadata.update(metadata_update! { "theme": "dark", "notifications": null }).await?;
+//!     Ok(Response::new(record.metadata.to_json().into()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
+//! let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).build();
+//! let layer = UserMetadataLayer::new(verifier, store::connect("memory:").await?);
+//! let mut service = layer.layer(tower::service_fn(update_info));
+//! # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
+//! # let key = jsonwebtoken::EncodingKey::from_secret(secret);
+//! # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
+//!
+//! let request = Request::post("/updateinfo").header("authorization", format!("Bearer {token}")).body(())?;
+//! assert_eq!(service.call(request).await?.status(), 200);
+//! let stranger = Request::post("/updateinfo").body(())?;
+//! assert_eq!(service.call(stranger).await?.status(), 401);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! | Module | What it is about |
+//! |---|---|
+//! | [`metadata`] | *what* is kept: documents, updates, the merge, versions, limits |
+//! | [`session`] | *who* is calling: verifiers, keys, claims, where tokens are found |
+//! | [`store`] | *where* it is kept: the contract and the stores |
+//! | [`UserMetadataHandle`] | what a handler holds |
+//! | [`Authenticator`] | headers in, session and handle out: the one place where sessions and stores meet |
+//! | [`layer`] | the Tower layer around it |
+//! | [`endpoints`] | ready-made `GET`, `PATCH` and `DELETE` |
+//! | `adapter` | extractors and middlewares, one module a framework |
+//! | `conformance` | the contracts as functions, for authors of stores and adapters |
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | Feature | What it adds |
+//! |---|---|
+//! | `sqlite` | `store::SqliteStore`: embedded, durable, group commit |
+//! | `axum` | extractors and responses for axum 0.8 |
+//! | `actix` | a middleware, extractors and responses for actix-web 4 |
+//! | `warp` | filters and rejections for warp 0.4 |
+//! | `conformance` | the contracts of stores and adapters as functions; outside semver |
+//!
+//! # A request, in one direction
+//!
+//! 1. [`TokenSources`](session::TokenSources) finds the token in the headers: one rule, bytes in, text out.
+//! 2. [`JwtVerifier`] looks whether it knows the token; else it checks form, header and key, then the signature, then
+//!    the claims from the very bytes that were signed.
+//! 3. The anti-CSRF policy of the cookie it came in, then the claim validators, have their say.
+//! 4. The layer puts a [`Session`] and a [`UserMetadataHandle`] into the request's extensions. The store has not been
+//!    touched.
+//! 5. Only what the handler asks of the handle does I/O.
+//!
+//! A refusal is a response, never the service's error: 401, 403 for a claim, 503 when there are no keys. The
+//! [`AuthError`] is in its extensions, and the inner service is not called.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -32,3 +106,8 @@ pub mod __private {
     pub use crate::metadata::update_from_object;
     pub use serde_json::json;
 }
+
+/// The examples of the README compile.
+#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "warp", feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,119 +1,23 @@
-//! Strict JSON: one reader for everything that comes from outside (update bodies, token headers, claims, key sets).
-//!
-//! `serde_json` keeps the last of two members with one name and rounds numbers; both are wrong where the text is
-//! evidence (RFC 7515 section 4) or must come back digit by digit. This reader checks a whole text once and hands
-//! out the members of its root object as slices of it.
+//! The grammar of RFC 8259, and the rules beyond it.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Depth past which no text is read, whatever the limits say: the reader recurses once a level.
-pub(crate) const MAX_DEPTH: usize = 128;
+use super::{Fault, JsonError, MAX_DEPTH, Rules};
 
-/// What is refused beyond a plain syntax error.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    /// Levels of nesting; the root object is the first.
-    pub(crate) depth: usize,
-    /// The largest power of ten, up or down, that a digit of a number may stand for.
-    pub(crate) exponent: i64,
-    /// Whether a string may hold U+0000.
-    pub(crate) nul: bool,
-}
-
-/// Why a text was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    NotUtf8,
-    Syntax,
-    NotAnObject,
-    DuplicateMember,
-    LoneSurrogate,
-    Nul,
-    NumberOutOfRange,
-    TooDeep,
-}
-
-/// A refused text: the fault and the byte at which it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct JsonError {
-    pub(crate) fault: Fault,
-    pub(crate) at: usize,
-}
-
-/// The members of a root object: decoded names, values as they stand in the text.
-pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
-
-/// Reads a text that must be one JSON object.
-pub(crate) fn read_object(text: &[u8], rules: Rules) -> Result<Members<'_>, JsonError> {
-    let text =
-        std::str::from_utf8(text).map_err(|error| JsonError { fault: Fault::NotUtf8, at: error.valid_up_to() })?;
-    let mut reader = Reader { text, at: 0, rules };
-    reader.white_space();
-    if reader.peek() != Some(b'{') {
-        // A scalar or an array is well-formed JSON of the wrong shape: tell the two mistakes apart.
-        reader.value(1)?;
-        reader.end()?;
-        return Err(JsonError { fault: Fault::NotAnObject, at: 0 });
-    }
-    let mut members = Vec::new();
-    reader.object(1, |name, value| members.push((name, value)))?;
-    reader.end()?;
-    Ok(members)
-}
-
-/// The text of a value without the white space between its tokens.
-pub(crate) fn compact(value: &str) -> Cow<'_, str> {
-    let insignificant = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    if !value.as_bytes().iter().any(insignificant) {
-        return Cow::Borrowed(value);
-    }
-    let mut out = String::with_capacity(value.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for character in value.chars() {
-        if in_string {
-            out.push(character);
-            (in_string, escaped) = match (character, escaped) {
-                ('\\', false) => (true, true),
-                ('"', false) => (false, false),
-                _ => (true, false),
-            };
-        } else if !matches!(character, ' ' | '\t' | '\n' | '\r') {
-            in_string = character == '"';
-            out.push(character);
-        }
-    }
-    Cow::Owned(out)
-}
-
-/// The levels of nesting of a value that [`read_object`] accepted: 0 for a scalar.
-pub(crate) fn depth(value: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in value.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth -= 1,
-            _ => {}
-        }
-    }
-    deepest
-}
-
-struct Reader<'a> {
+/// A place in a text, and what is refused there.
+pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
     rules: Rules,
 }
 
 impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn new(text: &'a str, rules: Rules) -> Self {
+        Self { text, at: 0, rules }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
@@ -121,7 +25,7 @@ impl<'a> Reader<'a> {
         Err(JsonError { fault, at: self.at })
     }
 
-    fn white_space(&mut self) {
+    pub(super) fn white_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -135,12 +39,12 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), JsonError> {
+    pub(super) fn end(&mut self) -> Result<(), JsonError> {
         self.white_space();
         if self.at == self.text.len() { Ok(()) } else { self.fault(Fault::Syntax) }
     }
 
-    fn value(&mut self, level: usize) -> Result<(), JsonError> {
+    pub(super) fn value(&mut self, level: usize) -> Result<(), JsonError> {
         match self.peek() {
             Some(b'{') => self.object(level, |_, _| {}),
             Some(b'[') => self.array(level),
@@ -165,7 +69,11 @@ impl<'a> Reader<'a> {
         if level > self.rules.depth.min(MAX_DEPTH) { self.fault(Fault::TooDeep) } else { Ok(()) }
     }
 
-    fn object(&mut self, level: usize, mut member: impl FnMut(Cow<'a, str>, &'a str)) -> Result<(), JsonError> {
+    pub(super) fn object(
+        &mut self,
+        level: usize,
+        mut member: impl FnMut(Cow<'a, str>, &'a str),
+    ) -> Result<(), JsonError> {
         self.enter(level)?;
         let mut names = Names::default();
         self.expect(b'{')?;
@@ -360,85 +268,5 @@ impl Names {
             self.many.extend(self.few.drain(..));
         }
         self.many.insert(name.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RULES: Rules = Rules { depth: 64, exponent: 1000, nul: false };
-
-    fn fault(text: &str) -> Option<Fault> {
-        read_object(text.as_bytes(), RULES).err().map(|error| error.fault)
-    }
-
-    #[test]
-    fn members_are_decoded_names_and_raw_values() {
-        let members =
-            read_object(br#" { "a" : [1, 2] , "\u0062\n\ud83d\ude00" : -0.0e+1 } "#, RULES).expect("well-formed");
-        assert_eq!(members, [("a".into(), "[1, 2]"), ("b\n\u{1f600}".into(), "-0.0e+1")]);
-    }
-
-    #[test]
-    fn each_fault_has_its_name() {
-        for (text, expected) in [
-            ("", Fault::Syntax),
-            ("{", Fault::Syntax),
-            ("{\"a\":1,}", Fault::Syntax),
-            ("{\"a\":01}", Fault::Syntax),
-            ("{\"a\":1.}", Fault::Syntax),
-            ("{\"a\":+1}", Fault::Syntax),
-            ("{\"a\":\"\t\"}", Fault::Syntax),
-            ("{\"a\":\"\\x\"}", Fault::Syntax),
-            ("{\"a\":\"\\u12g4\"}", Fault::Syntax),
-            ("{\"a\":\"\\", Fault::Syntax),
-            ("{} {}", Fault::Syntax),
-            ("\u{feff}{}", Fault::Syntax),
-            ("[{}]", Fault::NotAnObject),
-            ("null", Fault::NotAnObject),
-            ("{\"a\":1,\"\\u0061\":2}", Fault::DuplicateMember),
-            ("{\"a\":{\"b\":1,\"b\":1}}", Fault::DuplicateMember),
-            ("{\"a\":\"\\ud800\"}", Fault::LoneSurrogate),
-            ("{\"a\":\"\\udc00\\ud800\"}", Fault::LoneSurrogate),
-            ("{\"a\":\"\\ud800\\u0041\"}", Fault::LoneSurrogate),
-            ("{\"\\u0000\":1}", Fault::Nul),
-            ("{\"a\":1e1001}", Fault::NumberOutOfRange),
-            ("{\"a\":10e1000}", Fault::NumberOutOfRange),
-            ("{\"a\":0.1e-1000}", Fault::NumberOutOfRange),
-            ("{\"a\":1.5e-1000}", Fault::NumberOutOfRange),
-            ("{\"a\":0e99999999999999999999}", Fault::NumberOutOfRange),
-        ] {
-            assert_eq!(fault(text), Some(expected), "{text}");
-        }
-        for text in ["{\"a\":1e1000}", "{\"a\":1e-1000}", "{\"a\":0.00}", "{\"a\":123456789012345678901234567890}"] {
-            assert_eq!(fault(text), None, "{text}");
-        }
-        let digits = |fraction: usize| format!("{{\"a\":1.{}}}", "7".repeat(fraction));
-        assert_eq!(fault(&digits(1000)), None);
-        assert_eq!(fault(&digits(1001)), Some(Fault::NumberOutOfRange));
-    }
-
-    #[test]
-    fn depth_counts_the_root_as_one() {
-        let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
-        assert_eq!(fault(&nested(63)), None);
-        assert_eq!(fault(&nested(64)), Some(Fault::TooDeep));
-        assert_eq!(fault(&nested(100_000)), Some(Fault::TooDeep));
-        assert_eq!(depth(&nested(63)), 64);
-        assert_eq!(depth("\"[[\\\"[\""), 0);
-    }
-
-    #[test]
-    fn compact_leaves_strings_alone() {
-        assert_eq!(compact("[ 1,\n\"a \\\" b\" , { } ]"), "[1,\"a \\\" b\",{}]");
-        assert!(matches!(compact("[1]"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn many_names_are_still_compared() {
-        let members: Vec<String> = (0..40).map(|n| format!("\"k{n}\":0")).collect();
-        let text = format!("{{{},\"k3\":1}}", members.join(","));
-        assert_eq!(fault(&text), Some(Fault::DuplicateMember));
     }
 }
