@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::{AntiCsrf, AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
 
-/// The longest `Cookie` header that is searched, in bytes: twice what browsers send for one site in practice.
+/// The longest `Cookie` header by default, in bytes: twice what browsers send for one site in practice.
 const MAX_COOKIE_BYTES: usize = 16 * 1024;
 
 /// The headers of a request, whatever types its framework has for them.
@@ -82,32 +82,60 @@ impl TokenSource {
 ///
 /// One rule for several: places are looked at in order, and what stands in the first that is not empty is used or
 /// refused. A later place is never a fallback for a bad token in an earlier one.
+///
+/// ```
+/// use tower_user_metadata::session::{AntiCsrf, TokenSource, TokenSources};
+///
+/// let cookie = TokenSource::cookie("session", AntiCsrf::ViaCustomHeader)?;
+/// let sources = TokenSources::new([TokenSource::bearer(), cookie]).with_max_cookie_bytes(4 * 1024);
+/// assert_eq!(sources.max_cookie_bytes(), 4_096);
+/// # Ok::<(), tower_user_metadata::ConfigError>(())
+/// ```
 #[derive(Clone, Debug)]
-pub struct TokenSources(Vec<TokenSource>);
+pub struct TokenSources {
+    places: Vec<TokenSource>,
+    max_cookie_bytes: usize,
+}
 
 impl TokenSources {
     /// Takes the places in the order in which they win.
     #[must_use]
     pub fn new(sources: impl IntoIterator<Item = TokenSource>) -> Self {
-        Self(sources.into_iter().collect())
+        Self { places: sources.into_iter().collect(), max_cookie_bytes: MAX_COOKIE_BYTES }
     }
 
     /// `Authorization: Bearer`, then the cookie `sAccessToken`: the places of SuperTokens, where the header wins.
     #[must_use]
     pub fn supertokens(anti_csrf: AntiCsrf) -> Self {
         let cookie = TokenSource(Place::Cookie { name: "sAccessToken".into(), anti_csrf });
-        Self(vec![TokenSource::bearer(), cookie])
+        Self::new([TokenSource::bearer(), cookie])
+    }
+
+    /// Sets the largest `Cookie` header that is searched, in bytes; where HTTP/2 splits it, all parts count together.
+    /// Default 16,384, twice what browsers send for one site in practice. A request with more is refused as
+    /// [`MalformedCredentials`](super::AuthErrorKind::MalformedCredentials), unless an earlier place decides. It does
+    /// not matter where no place is a cookie.
+    #[must_use]
+    pub fn with_max_cookie_bytes(mut self, bytes: usize) -> Self {
+        self.max_cookie_bytes = bytes;
+        self
+    }
+
+    /// The largest `Cookie` header that is searched, in bytes.
+    #[must_use]
+    pub fn max_cookie_bytes(&self) -> usize {
+        self.max_cookie_bytes
     }
 
     /// The token of a request and, where it came in a cookie, the policy that the request must satisfy.
     pub(crate) fn find<'a>(&self, headers: &'a dyn Headers) -> Result<Found<'a>, AuthError> {
-        for source in &self.0 {
-            let found = match &source.0 {
+        for place in &self.places {
+            let found = match &place.0 {
                 Place::Bearer => bearer(headers)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None }),
                 Place::Header { name } => {
                     header(headers, name)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None })
                 }
-                Place::Cookie { name, anti_csrf } => cookie(headers, name)?
+                Place::Cookie { name, anti_csrf } => cookie(headers, name, self.max_cookie_bytes)?
                     .map(|value| Found { token: unescape(value), anti_csrf: Some(anti_csrf.clone()) }),
             };
             if let Some(found) = found {
@@ -184,12 +212,12 @@ fn visible(value: &[u8]) -> Option<&str> {
 
 /// The value of a cookie (RFC 6265 section 5.4): names are compared exactly, and neither names nor other cookies are
 /// decoded. One pass over the bytes.
-fn cookie<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, AuthError> {
+fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<Option<&'a str>, AuthError> {
     let (mut found, mut times, mut bytes) = (None, 0_usize, 0_usize);
     // HTTP/2 may split the header into several (RFC 9113 section 8.2.3).
     headers.visit("cookie", &mut |line| {
         bytes += line.len();
-        if bytes > MAX_COOKIE_BYTES {
+        if bytes > max_bytes {
             return;
         }
         for pair in line.split(|byte| *byte == b';') {
@@ -201,7 +229,7 @@ fn cookie<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, A
             }
         }
     });
-    if bytes > MAX_COOKIE_BYTES {
+    if bytes > max_bytes {
         return Err(AuthError::because(Kind::MalformedCredentials, "the Cookie header is too large"));
     }
     if times > 1 {
@@ -242,12 +270,15 @@ mod tests {
     use super::*;
 
     fn find(lines: &[(&'static str, &[u8])]) -> Result<String, Kind> {
+        find_in(&TokenSources::supertokens(AntiCsrf::ViaCustomHeader), lines)
+    }
+
+    fn find_in(sources: &TokenSources, lines: &[(&'static str, &[u8])]) -> Result<String, Kind> {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, http::HeaderValue::from_bytes(value).expect("a header value"));
         }
-        let found =
-            TokenSources::supertokens(AntiCsrf::ViaCustomHeader).find(&headers).map_err(|error| error.kind())?;
+        let found = sources.find(&headers).map_err(|error| error.kind())?;
         Ok(found.token.as_str().to_owned())
     }
 
@@ -274,7 +305,29 @@ mod tests {
             find(&[("cookie", b"sAccessToken=C"), ("cookie", b"sAccessToken=D")]),
             Err(Kind::AmbiguousCredentials)
         );
-        assert_eq!(find(&[("cookie", &[b'='; MAX_COOKIE_BYTES + 1])]), Err(Kind::MalformedCredentials));
+    }
+
+    #[test]
+    fn cookies_are_searched_up_to_the_limit() {
+        let limited = TokenSources::supertokens(AntiCsrf::ViaCustomHeader).with_max_cookie_bytes(20);
+        let exact = ("cookie", &b"sAccessToken=C; a=bc"[..]);
+        assert_eq!(find_in(&limited, &[exact]), Ok("C".to_owned()));
+        assert_eq!(find_in(&limited, &[("cookie", b"sAccessToken=C; a=bcd")]), Err(Kind::MalformedCredentials));
+        assert_eq!(find_in(&limited, &[("cookie", b"sAccessToken=C"), ("cookie", b"a=bcde")]), Ok("C".to_owned()));
+        // The parts count together, and the token does not win because it stands in the first one.
+        assert_eq!(
+            find_in(&limited, &[("cookie", b"sAccessToken=C"), ("cookie", b"a=bcdef")]),
+            Err(Kind::MalformedCredentials)
+        );
+        // Where the header decides, cookies are not looked at.
+        assert_eq!(find_in(&limited, &[("authorization", b"Bearer H"), ("cookie", &[b'='; 21])]), Ok("H".to_owned()));
+        assert_eq!(find_in(&limited.clone().with_max_cookie_bytes(0), &[]), Err(Kind::MissingCredentials));
+
+        let mut longest = b"sAccessToken=C; a=".to_vec();
+        longest.resize(16_384, b'x');
+        assert_eq!(find(&[("cookie", &longest)]), Ok("C".to_owned()));
+        longest.push(b'x');
+        assert_eq!(find(&[("cookie", &longest)]), Err(Kind::MalformedCredentials));
     }
 
     #[test]
