@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use http::{HeaderMap, Response};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::session::{AuthError, AuthErrorKind};
 
@@ -91,11 +91,11 @@ fn body(error: &AuthError) -> Bytes {
     struct Claim<'a> {
         id: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'a Value>,
+        reason: Option<&'a RawValue>,
     }
 
     let claims = (error.kind() == AuthErrorKind::InvalidClaims)
-        .then(|| error.claims().iter().map(|claim| Claim { id: &claim.id, reason: claim.reason.as_ref() }).collect());
-    // Strings and `Value`s always serialise, so the empty body is never sent.
+        .then(|| error.claims().iter().map(|claim| Claim { id: &claim.id, reason: claim.reason.as_deref() }).collect());
+    // Strings and JSON texts always serialise, so the empty body is never sent.
     serde_json::to_vec(&Body { message: error.kind().message(), claims }).unwrap_or_default().into()
 }

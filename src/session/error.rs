@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A request without a usable session: for the client, which sees only the fixed text of the [`kind`](Self::kind).
 ///
@@ -59,13 +59,14 @@ pub enum AuthErrorKind {
     KeysUnavailable,
 }
 
-/// One claim validator's refusal, as the client is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One claim validator's refusal, as the client is told. `Debug` prints the id alone, since reasons hold values from
+/// the session.
+#[derive(Clone)]
 pub struct InvalidClaim {
     /// The validator's id.
     pub id: String,
-    /// What the validator tells of the reason; absent when it tells none.
-    pub reason: Option<Value>,
+    /// What the validator tells of the reason, as JSON text; absent when it tells none.
+    pub reason: Option<Box<RawValue>>,
 }
 
 impl AuthError {
@@ -167,6 +168,12 @@ impl AuthErrorKind {
             Self::KeysUnavailable => None,
             _ => Some(r#"Bearer error="invalid_token""#),
         }
+    }
+}
+
+impl fmt::Debug for InvalidClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvalidClaim").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A refusal is a 403 that tells the client which claim failed and why, in the form of SuperTokens.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::SystemTime;
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{AuthError, InvalidClaim, Session};
 
@@ -64,10 +65,19 @@ impl<'a> ClaimInput<'a> {
     }
 }
 
-/// A validator's refusal.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A validator's refusal. `Debug` prints no reason, since reasons hold values from the session.
+///
+/// ```
+/// use serde_json::json;
+/// use tower_user_metadata::session::claims::ClaimRejection;
+///
+/// let rejection = ClaimRejection::with_reason(json!({ "message": "a paid plan is needed" }));
+/// assert_eq!(rejection.reason().map(|json| json.get()), Some(r#"{"message":"a paid plan is needed"}"#));
+/// assert!(ClaimRejection::without_reason().reason().is_none());
+/// ```
+#[derive(Clone, Default)]
 pub struct ClaimRejection {
-    reason: Option<Value>,
+    reason: Option<Box<RawValue>>,
 }
 
 impl ClaimRejection {
@@ -77,16 +87,23 @@ impl ClaimRejection {
         Self::default()
     }
 
-    /// A refusal whose reason the client is told.
+    /// A refusal whose reason the client is told: anything that serialises to JSON, its members in their order. What
+    /// cannot be serialised gives a refusal without a reason.
     #[must_use]
-    pub fn with_reason(reason: Value) -> Self {
-        Self { reason: Some(reason) }
+    pub fn with_reason(reason: impl Serialize) -> Self {
+        Self { reason: to_raw_value(&reason).ok() }
     }
 
-    /// What the client is told.
+    /// What the client is told, as JSON text.
     #[must_use]
-    pub fn reason(&self) -> Option<&Value> {
-        self.reason.as_ref()
+    pub fn reason(&self) -> Option<&RawValue> {
+        self.reason.as_deref()
+    }
+}
+
+impl Debug for ClaimRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimRejection").finish_non_exhaustive()
     }
 }
 
