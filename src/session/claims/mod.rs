@@ -1,12 +1,49 @@
 //! Claim validators: what a good session must claim before a handler sees it.
 //!
 //! A refusal is a 403 that tells the client which claim failed and why, in the form of SuperTokens.
+//!
+//! | Validator | Demands |
+//! |---|---|
+//! | [`Expiry::at_least`] | the session still lasts for a time |
+//! | [`Issuer`], [`Audience`], [`Tenant`] | exactly one name, or one of several |
+//! | [`PrimitiveClaim::has_value`] | a claim of SuperTokens has a value |
+//! | [`BooleanClaim::is_true`], [`is_false`](BooleanClaim::is_false) | the same, for `true` and `false` |
+//! | [`PrimitiveArrayClaim`] | a claim of SuperTokens includes or excludes one, all or any of some values |
+//! | [`MultiFactorAuth::completed`] | all factors of the sign-in were given |
+//! | your own [`ClaimValidator`] | anything else; see the example `custom_claim` |
+//!
+//! The claims of SuperTokens are those of its SDKs, with the same reasons, byte for byte. Keys that its recipes use are
+//! constants: [`BooleanClaim::EMAIL_VERIFICATION`], [`PrimitiveArrayClaim::USER_ROLE`] and
+//! [`PrimitiveArrayClaim::PERMISSION`]. Where an SDK takes a value of the wrong type for a good one, or fails upon it,
+//! the validators here refuse.
+
+mod allowed;
+mod array;
+mod audience;
+mod boolean;
+mod expiry;
+mod issuer;
+mod multi_factor;
+mod primitive;
+mod stamped;
+mod tenant;
+mod value;
 
 use std::fmt::{self, Debug};
 use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+
+pub use array::{PrimitiveArrayClaim, PrimitiveArrayValidator};
+pub use audience::Audience;
+pub use boolean::BooleanClaim;
+pub use expiry::Expiry;
+pub use issuer::Issuer;
+pub use multi_factor::MultiFactorAuth;
+pub use primitive::{PrimitiveClaim, PrimitiveValidator};
+pub use tenant::Tenant;
+pub use value::Primitive;
 
 use super::{AuthError, InvalidClaim, Session};
 
@@ -119,4 +156,37 @@ pub(crate) fn check(
         }
     }
     if invalid.is_empty() { Ok(()) } else { Err(AuthError::invalid_claims(invalid)) }
+}
+
+#[cfg(test)]
+mod testing {
+    //! Sessions for the tests of the validators.
+
+    use std::time::{Duration, SystemTime};
+
+    use super::{ClaimInput, ClaimValidator};
+    use crate::session::{Session, SessionBuilder};
+    use crate::user_id::UserId;
+
+    pub(super) fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    pub(super) fn unclaimed_until(expires_at: SystemTime) -> SessionBuilder {
+        Session::assertion(UserId::new("alice").expect("an id"), expires_at)
+    }
+
+    pub(super) fn unclaimed() -> SessionBuilder {
+        unclaimed_until(now() + Duration::from_secs(60))
+    }
+
+    pub(super) fn session(claims: &str) -> Session {
+        unclaimed().with_claims(claims.as_bytes(), &[]).expect("well-formed").build()
+    }
+
+    /// `None`: the session is taken; an empty text: it is refused without a reason.
+    pub(super) fn reason(validator: &dyn ClaimValidator, session: &Session) -> Option<String> {
+        let refusal = validator.validate(&ClaimInput::new(session, now())).err()?;
+        Some(refusal.reason().map_or_else(String::new, |json| json.get().to_owned()))
+    }
 }
