@@ -1,0 +1,4 @@
+//! Each store from outside.
+
+#[cfg(feature = "sqlite")]
+mod sqlite;
