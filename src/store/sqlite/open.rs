@@ -107,21 +107,24 @@ fn start(
     reads: &Arc<ReadQueue>,
 ) -> Result<(Connection, Vec<JoinHandle<()>>, Checkpoints), Failure> {
     let path = create(&options.path)?;
-    let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, ATTEMPT)?;
+    let connect = |access, patience, power_cut_safe| {
+        patiently(options.deadline, || Ok(connect(&path, access, patience, power_cut_safe)?))
+    };
+    let (read_write, read_only) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
+
+    let mut writer = connect(read_write, ATTEMPT, options.power_cut_safe)?;
     if writer.is_readonly("main")? {
         return Err(no_file(&options.path, io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
     }
     patiently(options.deadline, || schema::prepare(&writer, &options.path))?;
-    query::configure(&writer, options.power_cut_safe, checkpoint::LOG_BYTES)?;
     let (checkpoints, checkpointer) = checkpoint::watch(&mut writer)?;
 
-    let beside = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, checkpoint::PATIENCE)?;
-    // Also where writes are not synced: a page must be safe in the database before the log may overwrite it.
-    query::configure(&beside, true, checkpoint::LOG_BYTES)?;
+    // Safe also where writes are not synced: a page must be in the database for good before the log overwrites it.
+    let beside = connect(read_write, checkpoint::PATIENCE, true)?;
     let mut threads = vec![spawn("metadata-checkpoints", move || checkpointer.run(&beside))?];
     let (ready, started) = mpsc::channel();
     for _ in 0..options.readers {
-        let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, ATTEMPT)?;
+        let reader = connect(read_only, ATTEMPT, true)?;
         let (queue, ready) = (reads.clone(), ready.clone());
         let (namespace, deadline) = (options.namespace.clone(), options.deadline);
         threads.push(spawn("metadata-reader", move || {
@@ -160,10 +163,11 @@ fn create(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-fn connect(path: &Path, access: OpenFlags, patience: Duration) -> rusqlite::Result<Connection> {
-    // Each connection is used by one thread, so SQLite need not lock it.
+fn connect(path: &Path, access: OpenFlags, patience: Duration, power_cut_safe: bool) -> rusqlite::Result<Connection> {
+    // Each connection is used by one thread at a time, so SQLite need not lock it.
     let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     query::be_patient(&mut connection, patience)?;
+    query::configure(&connection, power_cut_safe, checkpoint::LOG_BYTES)?;
     Ok(connection)
 }
 

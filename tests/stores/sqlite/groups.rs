@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_user_metadata::store::{MetadataStore, SqliteStore};
-use tower_user_metadata::{InvalidMetadataKind, Limits, Precondition, StoreErrorKind, Version};
+use tower_user_metadata::{InvalidMetadata, InvalidMetadataKind, Limits, Precondition, StoreErrorKind, Version};
 
 use super::{Place, commits_in_log, json, put, update, user};
 
@@ -83,7 +83,7 @@ async fn the_writes_of_a_group_see_each_other_and_fail_alone() {
     let c = c.expect("written");
     assert_eq!(c.metadata.to_json(), r#"{"b":2,"c":3}"#);
     let never = never.expect_err("too large");
-    assert_eq!(never.invalid_metadata().map(|invalid| invalid.kind()), Some(InvalidMetadataKind::DocumentTooLarge));
+    assert_eq!(never.invalid_metadata().map(InvalidMetadata::kind), Some(InvalidMetadataKind::DocumentTooLarge));
     let d = d.expect("written");
     assert_eq!(again.expect("nothing to do"), d);
     let stale = stale.expect_err("another version");

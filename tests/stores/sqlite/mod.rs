@@ -118,9 +118,11 @@ fn child_process() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     match role.split_once(' ') {
         Some(("fields", first)) => {
-            runtime.block_on(processes::write_own_fields(&file, first.parse().expect("a number")))
+            runtime.block_on(processes::write_own_fields(&file, first.parse().expect("a number")));
         }
-        Some(("acknowledge", from)) => runtime.block_on(crash::acknowledge(&file, from.parse().expect("a number"))),
+        Some(("acknowledge", from)) => {
+            runtime.block_on(crash::acknowledge(&file, from.parse().expect("a number")));
+        }
         _ => panic!("no such role"),
     }
 }

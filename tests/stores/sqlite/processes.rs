@@ -1,6 +1,7 @@
 //! Several processes on one file.
 
 use std::path::Path;
+use std::process::Stdio;
 
 use tower_user_metadata::store::{MetadataStore, SqliteStore};
 use tower_user_metadata::{MetadataUpdate, Precondition};
@@ -38,7 +39,7 @@ pub(super) async fn write_own_fields(file: &Path, first: usize) {
 async fn two_processes_lose_nothing() {
     let place = Place::new();
     let children: Vec<_> = [0, TASKS]
-        .map(|first| child(&format!("fields {first}"), &place.file()).spawn().expect("a child"))
+        .map(|first| child(&format!("fields {first}"), &place.file()).stdout(Stdio::null()).spawn().expect("a child"))
         .into_iter()
         .collect();
     for mut child in children {
