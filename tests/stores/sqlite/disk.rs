@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tower_user_metadata::store::{MetadataStore, SqliteStore};
 use tower_user_metadata::{ConfigError, MetadataUpdate, Precondition, StoreErrorKind};
@@ -37,6 +38,19 @@ impl Mounted {
 
     fn file(&self) -> PathBuf {
         self.path().join("metadata.db")
+    }
+
+    /// Mounts it anew. A process that another test starts holds all files for a moment, so it may need some patience.
+    fn remount(&self, option: &str) {
+        let option = format!("remount,{option}");
+        let mounted = (0..100).any(|_| {
+            let mounted = self.mount(&["-o", &option]);
+            if !mounted {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            mounted
+        });
+        assert!(mounted, "{option}");
     }
 
     /// Fills the disk up to some free bytes.
@@ -128,11 +142,11 @@ async fn a_disk_that_cannot_be_written_is_refused() {
     let store = SqliteStore::open(disk.file()).await.expect("opened");
     store.update(&user("alice"), &twins(1), &Precondition::None).await.expect("written");
     store.close().await;
-    assert!(disk.mount(&["-o", "remount,ro"]), "a tmpfs can be mounted anew");
+    disk.remount("ro");
     let error = SqliteStore::open(disk.file()).await.expect_err("read-only");
     assert!(matches!(error, ConfigError::StoreFile { .. }), "{error:?}");
 
-    assert!(disk.mount(&["-o", "remount,rw"]), "a tmpfs can be mounted anew");
+    disk.remount("rw");
     let store = SqliteStore::open(disk.file()).await.expect("opened");
     assert_eq!(twin_number(&store, &user("alice")).await, Some(1));
     store.close().await;
