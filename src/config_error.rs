@@ -1,4 +1,6 @@
 use crate::session::keys::InvalidKey;
+use std::path::PathBuf;
+
 use crate::store::StoreError;
 
 /// A mistake in how the middleware is set up: for the developer, at start-up.
@@ -38,6 +40,34 @@ pub enum ConfigError {
     /// The key server could not be reached at start-up.
     #[error("the key server could not be reached at start-up: {0}")]
     JwksUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A store URL with a known scheme and a rest that cannot be used.
+    #[error("the URL of the store cannot be used: {problem}")]
+    StoreUrl {
+        /// What is wrong; the URL is not repeated, since it may hold a password.
+        problem: &'static str,
+    },
+    /// The file of a store cannot be created or opened.
+    #[error("the database file `{}` cannot be opened (a missing file is created, a missing directory is not)", .path.display())]
+    StoreFile {
+        /// The file as it was named.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The database was made by something else; it was left as it is.
+    #[error("the database file `{}` holds something else than user metadata", .path.display())]
+    ForeignDatabase {
+        /// The file as it was named.
+        path: PathBuf,
+    },
+    /// The database was written by a newer version of this crate; it was left as it is.
+    #[error("the store has schema version {found}, and this version of the crate knows schemas up to {known}")]
+    NewerSchema {
+        /// The version of the stored schema.
+        found: u32,
+        /// The newest version that is known.
+        known: u32,
+    },
     /// The store cannot be opened.
     #[error("the store cannot be opened: {0}")]
     Store(#[source] StoreError),

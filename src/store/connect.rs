@@ -8,7 +8,11 @@ use crate::ConfigError;
 /// | URL | Store |
 /// |---|---|
 /// | `memory:` | [`MemoryStore`] |
-/// | `sqlite://PATH` | `SqliteStore`, feature `sqlite`; `sqlite:///absolute`, `sqlite://relative`; created when missing |
+/// | `sqlite://PATH` | `SqliteStore`, feature `sqlite`; created when missing |
+///
+/// The path of a SQLite file is everything behind `sqlite://`, as it is: `sqlite://relative.db`,
+/// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded, and a `?` is refused, since there are no
+/// parameters.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -27,6 +31,33 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Arc::new(super::SqliteStore::open(sqlite_path(url)?).await?)),
         _ => Err(ConfigError::UnknownStore { scheme: scheme.to_owned() }),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite_path(url: &str) -> Result<&str, ConfigError> {
+    let problem = match url.strip_prefix("sqlite://") {
+        None => "it must begin with `sqlite://`",
+        Some("") => "the path of the database file is empty",
+        Some(path) if path.contains('?') => "`sqlite://` takes no parameters, so a `?` is not allowed",
+        Some(path) => return Ok(path),
+    };
+    Err(ConfigError::StoreUrl { problem })
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_what_follows_the_slashes() {
+        assert_eq!(sqlite_path("sqlite://a b%20.db").ok(), Some("a b%20.db"));
+        assert_eq!(sqlite_path("sqlite:///var/lib/x.db").ok(), Some("/var/lib/x.db"));
+        for url in ["sqlite:", "sqlite:x.db", "sqlite://", "sqlite://x.db?mode=ro"] {
+            assert!(matches!(sqlite_path(url), Err(ConfigError::StoreUrl { .. })), "{url}");
+        }
     }
 }

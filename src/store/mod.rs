@@ -14,6 +14,8 @@ mod error;
 mod ext;
 mod memory;
 mod namespace;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use std::fmt::Debug;
 
@@ -25,6 +27,8 @@ pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;

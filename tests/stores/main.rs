@@ -2,6 +2,8 @@
 
 mod broken;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;

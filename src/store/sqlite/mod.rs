@@ -1,0 +1,152 @@
+#![doc = include_str!("docs.md")]
+
+mod checkpoint;
+mod error;
+mod open;
+mod options;
+mod query;
+mod queue;
+mod readers;
+mod schema;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+pub use options::SqliteOptions;
+
+use self::open::Threads;
+use self::writer::{Change, Write};
+use super::{Capabilities, Durability, MetadataStore, StoreError, StoreErrorKind};
+use crate::ConfigError;
+use crate::metadata::{MetadataUpdate, Precondition, Record, Version};
+use crate::user_id::UserId;
+
+/// Keeps the documents in a SQLite file, durably; clones share it.
+///
+/// Needs a Tokio runtime with time enabled, and no other of its services: the work is done on threads of the store.
+/// The [module](self) tells what is promised and how to run it.
+///
+/// ```
+/// use tower_user_metadata::store::{MetadataStore, SqliteStore};
+/// use tower_user_metadata::{Precondition, UserId, metadata_update};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("metadata.db");
+/// let alice = UserId::new("alice")?;
+/// let store = SqliteStore::open(&path).await?;
+/// store.update(&alice, &metadata_update! { "theme": "dark" }, &Precondition::None).await?;
+/// store.close().await;
+///
+/// let reopened = SqliteStore::open(&path).await?;
+/// let record = reopened.get(&alice).await?.expect("kept");
+/// assert_eq!(record.metadata.to_json(), r#"{"theme":"dark"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SqliteStore {
+    threads: Arc<Threads>,
+    deadline: Duration,
+    durability: Durability,
+}
+
+impl SqliteStore {
+    /// Opens a file with the default [options](SqliteOptions), and creates it when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteOptions::open`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`SqliteOptions::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::options(path).open().await
+    }
+
+    /// Options to open a file with.
+    #[must_use]
+    pub fn options(path: impl AsRef<Path>) -> SqliteOptions {
+        SqliteOptions::new(path.as_ref().to_owned())
+    }
+
+    /// Takes no more calls, finishes those that wait in the queues, moves the log into the database, and ends the
+    /// threads; all handles on the store are closed with it. Returns at once when it is closed already.
+    ///
+    /// Dropping the last handle does the same without waiting for it.
+    ///
+    /// # Cancel safety
+    ///
+    /// The store closes all the same.
+    pub async fn close(&self) {
+        self.threads.end();
+        let mut over = self.threads.over.clone();
+        // An error says that the last thread is gone; values are never sent.
+        while over.changed().await.is_ok() {}
+    }
+
+    async fn start(options: SqliteOptions) -> Result<Self, ConfigError> {
+        let deadline = options.deadline;
+        let durability = if options.power_cut_safe { Durability::PowerCut } else { Durability::Crash };
+        let threads = Arc::new(open::open(options).await?);
+        Ok(Self { threads, deadline, durability })
+    }
+
+    fn call_ends(&self) -> Instant {
+        // A deadline past what the clock can count is none: a year is as good.
+        let now = Instant::now();
+        now.checked_add(self.deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
+    }
+
+    async fn read(&self, users: Vec<UserId>) -> Result<Vec<Option<Record>>, StoreError> {
+        self.threads.reads.call(users, self.call_ends()).await
+    }
+
+    async fn write(&self, write: Write) -> Result<Option<Record>, StoreError> {
+        self.threads.writes.call(write, self.call_ends()).await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("deadline", &self.deadline)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl MetadataStore for SqliteStore {
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        Ok(self.read(vec![user.clone()]).await?.pop().flatten())
+    }
+
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.read(users.to_vec()).await
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        let fresh = Version::random().map_err(|error| StoreError::new(StoreErrorKind::Internal).with_source(error))?;
+        let change = Change::Update { update: update.clone(), fresh };
+        let stored = self.write(Write { user: user.clone(), when: *when, change }).await?;
+        // An update leaves a document behind.
+        stored.ok_or_else(|| StoreError::new(StoreErrorKind::Internal))
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        self.write(Write { user: user.clone(), when: *when, change: Change::Clear }).await.map(drop)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(self.durability).with_conditional_writes()
+    }
+}

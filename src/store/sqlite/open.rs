@@ -1,0 +1,196 @@
+//! Opens the connections and starts the threads: one that writes, some that read, one that makes checkpoints.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{oneshot, watch};
+
+use super::checkpoint::{self, Checkpoints};
+use super::query::{self, Reads, Writes};
+use super::queue::End;
+use super::readers::{self, ReadQueue};
+use super::schema::{self, Failure};
+use super::writer::{self, WriteQueue};
+use super::{SqliteOptions, error};
+use crate::ConfigError;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// How long one attempt waits for a lock; between attempts the thread looks who still waits for it.
+const ATTEMPT: Duration = Duration::from_millis(50);
+
+/// What the threads of a store share with its handles.
+pub(super) struct Threads {
+    pub(super) writes: Arc<WriteQueue>,
+    pub(super) reads: Arc<ReadQueue>,
+    /// Its sender goes away with the last thread.
+    pub(super) over: watch::Receiver<()>,
+}
+
+impl Threads {
+    /// Lets the threads finish what is in the queues, and end.
+    pub(super) fn end(&self) {
+        self.reads.end(End::Closed);
+        self.writes.end(End::Closed);
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Opens the store on a thread of its own, since opening waits for the disk and for locks.
+pub(super) async fn open(options: SqliteOptions) -> Result<Threads, ConfigError> {
+    let (alive, over) = watch::channel(());
+    let threads = Threads {
+        writes: Arc::new(WriteQueue::new(options.queue, true)),
+        reads: Arc::new(ReadQueue::new(options.queue, false)),
+        over,
+    };
+    let (writes, reads) = (threads.writes.clone(), threads.reads.clone());
+    let (report, opened) = oneshot::channel();
+    spawn("metadata-writer", move || {
+        serve(&options, &writes, &reads, report);
+        drop(alive);
+    })?;
+    match opened.await {
+        Ok(opened) => opened.map(|()| threads),
+        Err(_) => Err(ConfigError::Store(End::Failed.into())),
+    }
+}
+
+/// The thread that writes. It starts the others and outlives them, so that the last connection to be closed is one
+/// that may tidy up the log.
+fn serve(
+    options: &SqliteOptions,
+    writes: &Arc<WriteQueue>,
+    reads: &Arc<ReadQueue>,
+    report: oneshot::Sender<Result<(), ConfigError>>,
+) {
+    // When nobody waits for the report any more, the queues have ended, and so will the threads.
+    let started = start(options, reads);
+    let (connection, threads, checkpoints) = match started {
+        Ok(started) => started,
+        Err(failure) => {
+            let _ = report.send(Err(failure.into()));
+            return;
+        }
+    };
+    match Writes::prepare(&connection, options.namespace.clone()) {
+        Ok(statements) => {
+            let _ = report.send(Ok(()));
+            writer::run(writes, statements, options.limits, checkpoints);
+        }
+        Err(failure) => {
+            let _ = report.send(Err(Failure::Sqlite(failure).into()));
+            drop(checkpoints);
+        }
+    }
+    reads.end(End::Closed);
+    for thread in threads {
+        // A thread that panicked has ended its queue already.
+        let _ = thread.join();
+    }
+    if let Err(error) = query::empty_log(&connection) {
+        tracing::warn!(%error, "the log of the metadata store is left to whoever opens it next");
+    }
+}
+
+fn start(
+    options: &SqliteOptions,
+    reads: &Arc<ReadQueue>,
+) -> Result<(Connection, Vec<JoinHandle<()>>, Checkpoints), Failure> {
+    let path = create(&options.path)?;
+    let connect = |access, patience, power_cut_safe| {
+        patiently(options.deadline, || Ok(connect(&path, access, patience, power_cut_safe)?))
+    };
+    let (read_write, read_only) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
+
+    let mut writer = connect(read_write, ATTEMPT, options.power_cut_safe)?;
+    if writer.is_readonly("main")? {
+        return Err(no_file(&options.path, io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
+    }
+    patiently(options.deadline, || schema::prepare(&writer, &options.path))?;
+    let (checkpoints, checkpointer) = checkpoint::watch(&mut writer)?;
+
+    // Safe also where writes are not synced: a page must be in the database for good before the log overwrites it.
+    let beside = connect(read_write, checkpoint::PATIENCE, true)?;
+    let mut threads = vec![spawn("metadata-checkpoints", move || checkpointer.run(&beside))?];
+    let (ready, started) = mpsc::channel();
+    for _ in 0..options.readers {
+        let reader = connect(read_only, ATTEMPT, true)?;
+        let (queue, ready) = (reads.clone(), ready.clone());
+        let (namespace, deadline) = (options.namespace.clone(), options.deadline);
+        threads.push(spawn("metadata-reader", move || {
+            let prepared = patiently(deadline, || Ok(Reads::prepare(&reader, namespace.clone())?));
+            let (statements, report) = match prepared {
+                Ok(statements) => (Some(statements), Ok(())),
+                Err(failure) => (None, Err(failure)),
+            };
+            let _ = ready.send(report);
+            // The end of the reports is when every reader has let go.
+            drop(ready);
+            if let Some(statements) = statements {
+                readers::run(queue, statements);
+            }
+        })?);
+    }
+    drop(ready);
+    started.into_iter().collect::<Result<(), Failure>>()?;
+    Ok((writer, threads, checkpoints))
+}
+
+/// Creates the file when it is missing, for the eyes of its owner only, and gives its absolute path: SQLite reads some
+/// relative ones as something else (`:memory:`, `file:…`), and a process may change its directory.
+fn create(path: &Path) -> Result<PathBuf, Failure> {
+    // Closing any descriptor of a file drops all locks that this process has on it, those of SQLite too. So nobody
+    // opens a store between here and there.
+    static CREATION: Mutex<()> = Mutex::new(());
+    let _alone = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut private = fs::OpenOptions::new();
+    private.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600);
+    match private.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(no_file(path, error)),
+        _ => fs::canonicalize(path).map_err(|error| no_file(path, error)),
+    }
+}
+
+fn connect(path: &Path, access: OpenFlags, patience: Duration, power_cut_safe: bool) -> rusqlite::Result<Connection> {
+    // Each connection is used by one thread at a time, so SQLite need not lock it.
+    let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    query::be_patient(&mut connection, patience)?;
+    query::configure(&connection, power_cut_safe, checkpoint::LOG_BYTES)?;
+    Ok(connection)
+}
+
+/// Repeats what fails for a lock, until the deadline.
+fn patiently<T>(deadline: Duration, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(Failure::Sqlite(error)) if error::is_busy(&error) && start.elapsed() < deadline => {
+                // Not every lock is waited for by the connection itself.
+                thread::sleep(Duration::from_millis(1));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
+    let failed = |error| StoreError::new(StoreErrorKind::Unavailable).with_source(error);
+    thread.map_err(|error: io::Error| Failure::Config(ConfigError::Store(failed(error))))
+}
+
+fn no_file(path: &Path, source: io::Error) -> Failure {
+    Failure::Config(ConfigError::StoreFile { path: path.to_owned(), source })
+}

@@ -1,0 +1,194 @@
+//! The one writer of a process: commits everything that waits as one group.
+//!
+//! A group is what is in the queue while it is being built, never what a timer gathered, so a lone write is as fast as
+//! a transaction of its own.
+
+use std::sync::Arc;
+
+use super::checkpoint::Checkpoints;
+use super::error;
+use super::query::Writes;
+use super::queue::{Job, Queue, Server};
+use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record, Version};
+use crate::store::StoreError;
+use crate::user_id::UserId;
+
+/// The most writes in one group: bounds how long the first of them waits for the others.
+const GROUP: usize = 256;
+
+/// The most bytes of documents in one group, a single larger document aside: bounds the growth of the log.
+const GROUP_BYTES: usize = 1024 * 1024;
+
+/// One write.
+pub(super) struct Write {
+    pub(super) user: UserId,
+    pub(super) when: Precondition,
+    pub(super) change: Change,
+}
+
+pub(super) enum Change {
+    /// Merge; a changed document gets the fresh version.
+    Update {
+        update: MetadataUpdate,
+        fresh: Version,
+    },
+    Clear,
+}
+
+/// What the user has after the write.
+type Answer = Option<Record>;
+pub(super) type WriteJob = Job<Write, Answer>;
+pub(super) type WriteQueue = Queue<Write, Answer>;
+
+/// A write that is done in the open transaction, or refused without an effect.
+type Outcome = Result<Answer, StoreError>;
+
+/// The transaction can neither be committed nor undone: nothing can be promised any more.
+struct Stuck;
+
+/// Serves the queue until it ends.
+pub(super) fn run(queue: &Arc<WriteQueue>, writes: Writes<'_>, limits: Limits, checkpoints: Checkpoints) {
+    let _server = Server(queue.clone());
+    let mut writer = Writer { queue, writes, limits, checkpoints };
+    while queue.wait() {
+        if let Err(Stuck) = writer.group() {
+            tracing::error!("the metadata store cannot undo a transaction and takes no more writes");
+            return;
+        }
+    }
+}
+
+struct Writer<'a, 'c> {
+    queue: &'a WriteQueue,
+    writes: Writes<'c>,
+    limits: Limits,
+    checkpoints: Checkpoints,
+}
+
+impl Writer<'_, '_> {
+    fn group(&mut self) -> Result<(), Stuck> {
+        // The jobs stay in the queue, unclaimed, until the lock is held: whoever gives up before that knows that
+        // nothing happened.
+        match self.writes.begin() {
+            Ok(()) => {}
+            Err(error) if error::is_busy(&error) => {
+                self.queue.forget_unwanted();
+                return Ok(());
+            }
+            Err(error) => {
+                while let Some(job) = self.queue.try_take() {
+                    job.answer(Err(error::rolled_back(&error)));
+                }
+                return Ok(());
+            }
+        }
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while group.len() < GROUP && bytes < GROUP_BYTES {
+            let Some(job) = self.queue.try_take() else { break };
+            if !job.claim() {
+                continue;
+            }
+            match self.apply(&job.work, &mut bytes) {
+                Ok(outcome) => group.push((job, outcome)),
+                Err(failed) => {
+                    self.undo()?;
+                    if group.is_empty() {
+                        job.answer(Err(error::rolled_back(&failed)));
+                        return Ok(());
+                    }
+                    // Which of them it was is not sure, for example when the disk is full: each gets a transaction of
+                    // its own, in the same order.
+                    return group.into_iter().map(|(job, _)| job).chain([job]).try_for_each(|job| self.alone(job));
+                }
+            }
+        }
+        self.commit(group)
+    }
+
+    fn alone(&mut self, job: WriteJob) -> Result<(), Stuck> {
+        let outcome = self.writes.begin().and_then(|()| self.apply(&job.work, &mut 0));
+        match outcome {
+            Ok(outcome) => self.commit(vec![(job, outcome)]),
+            Err(failed) => {
+                self.undo()?;
+                job.answer(Err(error::rolled_back(&failed)));
+                Ok(())
+            }
+        }
+    }
+
+    fn commit(&mut self, group: Vec<(WriteJob, Outcome)>) -> Result<(), Stuck> {
+        let failed = self.writes.commit().err();
+        // Nobody is answered before it is known what is true.
+        if failed.is_some() {
+            self.undo()?;
+        }
+        for (job, outcome) in group {
+            job.answer(match (&failed, outcome) {
+                (None, outcome) => outcome,
+                (Some(failed), Ok(_)) => Err(error::commit(failed)),
+                // Refused by itself, but perhaps for what an earlier write of the group had changed.
+                (Some(failed), Err(_)) => Err(error::rolled_back(failed)),
+            });
+        }
+        self.checkpoints.after_commit();
+        Ok(())
+    }
+
+    fn undo(&mut self) -> Result<(), Stuck> {
+        self.writes.rollback().map_err(|_| Stuck)
+    }
+
+    /// Does one write in the open transaction. The outer error is one of the database.
+    fn apply(&mut self, write: &Write, bytes: &mut usize) -> rusqlite::Result<Outcome> {
+        match &write.change {
+            Change::Update { update, fresh } => self.update(write, update, *fresh, bytes),
+            Change::Clear => self.clear(write),
+        }
+    }
+
+    fn update(
+        &mut self,
+        write: &Write,
+        update: &MetadataUpdate,
+        fresh: Version,
+        bytes: &mut usize,
+    ) -> rusqlite::Result<Outcome> {
+        let (row, current) = match self.writes.find(&write.user)? {
+            None => (None, None),
+            Some((row, Ok(record))) => (Some(row), Some(record)),
+            Some((_, Err(damaged))) => return Ok(Err(damaged)),
+        };
+        let version = current.as_ref().map(|record| record.version);
+        if !write.when.holds(version) {
+            return Ok(Err(StoreError::precondition_failed(version)));
+        }
+        let stored = current.as_ref().map_or_else(Metadata::new, |record| record.metadata.clone());
+        let metadata = match update.apply(&stored, &self.limits) {
+            Ok(metadata) => metadata,
+            Err(invalid) => return Ok(Err(invalid.into())),
+        };
+        if current.is_some() && update.is_empty() {
+            return Ok(Ok(current));
+        }
+        let document = metadata.to_json();
+        *bytes += document.len();
+        match row {
+            Some(row) => self.writes.replace(row, fresh, &document)?,
+            None => self.writes.insert(&write.user, fresh, &document)?,
+        }
+        Ok(Ok(Some(Record { metadata, version: fresh })))
+    }
+
+    fn clear(&mut self, write: &Write) -> rusqlite::Result<Outcome> {
+        if write.when != Precondition::None {
+            let version = self.writes.find_version(&write.user)?;
+            if !write.when.holds(version) {
+                return Ok(Err(StoreError::precondition_failed(version)));
+            }
+        }
+        self.writes.delete(&write.user)?;
+        Ok(Ok(None))
+    }
+}

@@ -1,0 +1,11 @@
+use tower_user_metadata::store::SqliteStore;
+
+use crate::suite;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_the_contract() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("contract.db");
+    let open = async |namespace| SqliteStore::options(&file).with_namespace(namespace).open().await.expect("a store");
+    suite::whole("SqliteStore", &open).await;
+}
