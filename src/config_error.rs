@@ -1,6 +1,6 @@
-use crate::session::keys::InvalidKey;
 use std::path::PathBuf;
 
+use crate::session::keys::{Algorithm, InvalidKey};
 use crate::store::StoreError;
 
 /// A mistake in how the middleware is set up: for the developer, at start-up.
@@ -35,6 +35,18 @@ pub enum ConfigError {
     #[error("the key server's URL cannot be used: {problem}")]
     JwksUrl {
         /// What is wrong with it; the URL itself may hold credentials.
+        problem: &'static str,
+    },
+    /// A key server shall be asked for shared secrets, with which whoever reads its answer could make sessions.
+    #[error("keys for `{algorithm}` are secrets, and a key server tells its keys to everybody")]
+    JwksSecret {
+        /// The algorithm as given.
+        algorithm: Algorithm,
+    },
+    /// A root certificate to trust is not one, or there is none at all.
+    #[error("the root certificate cannot be used: {problem}")]
+    RootCertificate {
+        /// What is wrong.
         problem: &'static str,
     },
     /// The key server could not be reached at start-up.

@@ -52,6 +52,11 @@ pub(super) fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<VerificationKe
     })
 }
 
+/// Tells whether the JWK of an asymmetric key has its private part (`d` in RFC 7518 section 6 and RFC 8037 section 2).
+pub(super) fn is_private(json: &[u8]) -> bool {
+    Payload::parse(json).is_ok_and(|jwk| jwk.raw("d").is_some())
+}
+
 /// RFC 7517 sections 4.2 and 4.3: a key that says what it is for must say that it verifies.
 fn check_use(jwk: &Payload) -> Result<(), InvalidKey> {
     let key_use = text(jwk, "use")?.is_none_or(|key_use| key_use == "sig");

@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod jwk;
+mod jwks;
 mod key;
 mod pem;
 mod rsa;
@@ -17,6 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use jwks::{Jwks, JwksBuilder, JwksError, JwksErrorKind, JwksStatus, JwksTransport};
 pub use key::{InvalidKey, VerificationKey};
 pub use set::{KeySet, SkippedKey};
 

@@ -35,6 +35,7 @@ pub struct KeySet {
     unnamed: Option<VerificationKey>,
     skipped: Vec<SkippedKey>,
     generation: u64,
+    private: usize,
 }
 
 /// The number of the next set: what was verified under one set does not count under another.
@@ -106,6 +107,7 @@ impl KeySet {
         let mut set = Self::empty();
         let mut taken = HashMap::<Option<Box<str>>, usize>::new();
         for (index, key) in keys.iter().enumerate() {
+            set.private += usize::from(jwk::is_private(key.get().as_bytes()));
             match jwk::parse(key.get().as_bytes(), allowed) {
                 Err(reason) => set.skipped.push(SkippedKey { index, reason }),
                 Ok(key) => {
@@ -147,6 +149,11 @@ impl KeySet {
         &self.skipped
     }
 
+    /// How many keys of the JWK set gave away their private part, which nobody should have seen.
+    pub(crate) fn private(&self) -> usize {
+        self.private
+    }
+
     /// The keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
         self.named.values().chain(&self.unnamed)
@@ -169,7 +176,7 @@ impl KeySet {
 
     fn empty() -> Self {
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
-        Self { named: HashMap::new(), unnamed: None, skipped: Vec::new(), generation }
+        Self { named: HashMap::new(), unnamed: None, skipped: Vec::new(), generation, private: 0 }
     }
 
     fn insert(&mut self, kid: Option<Box<str>>, key: VerificationKey) {

@@ -1,0 +1,74 @@
+//! The two tasks: one fetch, and the upkeep that begins fetches by the schedule.
+
+use std::sync::{Arc, Weak};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::fetch::{Fetched, Fetcher};
+use super::source::{Loaded, Source};
+use super::{JwksError, JwksErrorKind};
+
+/// The end of a fetch. It comes when this is dropped, so a task that panics, is aborted, or loses its runtime lands too.
+pub(super) struct Landing {
+    source: Weak<Source>,
+    pub(super) started: Instant,
+    result: Option<Result<Fetched, JwksError>>,
+    /// Whoever waits is woken when this is dropped, which is after the result was handed over.
+    _landed: watch::Sender<()>,
+}
+
+impl Landing {
+    pub(super) fn new(source: &Arc<Source>, started: Instant) -> (Self, watch::Receiver<()>) {
+        let (sender, landed) = watch::channel(());
+        (Self { source: Arc::downgrade(source), started, result: None, _landed: sender }, landed)
+    }
+
+    /// The fetch itself. It keeps nothing of the source alive, so that the source can end it.
+    pub(super) async fn fetch(mut self, fetcher: Arc<Fetcher>, until: Instant, last: Option<Arc<Loaded>>) {
+        self.result = Some(fetcher.fetch(until, last.as_ref().map(|last| &last.fetched)).await);
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if let Some(source) = self.source.upgrade() {
+            let interrupted = || Err(JwksError::new(JwksErrorKind::Interrupted));
+            source.land(self.started, self.result.take().unwrap_or_else(interrupted));
+        }
+    }
+}
+
+/// The task that fetches by the schedule, for as long as the source lives.
+pub(super) struct Upkeep(Weak<Source>);
+
+impl Upkeep {
+    pub(super) fn new(source: &Arc<Source>) -> Self {
+        Self(Arc::downgrade(source))
+    }
+
+    pub(super) async fn run(self) {
+        loop {
+            let Some(source) = self.0.upgrade() else { return };
+            let Some(scheduled) = source.scheduled() else { return };
+            let rescheduled = Arc::clone(&source.rescheduled);
+            drop(source);
+            if timeout_at(scheduled, rescheduled.notified()).await.is_ok() {
+                continue;
+            }
+            let fetching = self.0.upgrade().and_then(|source| source.fetch(&Handle::current()));
+            if let Some(fetching) = fetching {
+                fetching.await;
+            }
+        }
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        if let Some(source) = self.0.upgrade() {
+            source.no_longer_kept_up();
+        }
+    }
+}
