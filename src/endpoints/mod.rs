@@ -31,9 +31,11 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::Service;
 
-use self::body::read_update;
+pub use body::read_update;
+pub use problem::Problem;
+
 use self::conditions::Conditions;
-use self::problem::{Problem, json_response};
+use self::problem::json_response;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Metadata, Version};
 

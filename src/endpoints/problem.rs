@@ -1,6 +1,7 @@
 //! What a client is told when something is wrong: the one place that picks a status for a store's error.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
@@ -17,9 +18,29 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 /// The seconds after which a client may try a store again that is out of reach.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// A response of `{"message":"…"}`.
+const MISSING_LAYER: &str = "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around \
+                             it, or extract an `Option` behind a layer with `.optional()`";
+
+/// The answer to a request that cannot be served, as the ready-made endpoints and the adapters give it: a status and
+/// `{"message":"…"}`, with a `limit` or a header where one belongs to it.
+///
+/// For handlers that are written for no framework; `?` makes one of a [`StoreError`] or an [`InvalidMetadata`]. What a
+/// store says of its failure goes to the log and not to the client.
+///
+/// ```
+/// use tower_user_metadata::endpoints::Problem;
+/// use tower_user_metadata::{MetadataUpdate, StoreError, StoreErrorKind};
+///
+/// let problem: Problem = MetadataUpdate::from_json(b"[]").unwrap_err().into();
+/// let response = problem.into_response();
+/// assert_eq!(response.status(), 400);
+/// assert_eq!(response.body(), r#"{"message":"metadata must be a JSON object"}"#);
+///
+/// let problem: Problem = StoreError::new(StoreErrorKind::Unavailable).into();
+/// assert_eq!(problem.status(), 503);
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     message: Cow<'static, str>,
     limit: Option<usize>,
@@ -31,13 +52,18 @@ impl Problem {
         Self { status, message: message.into(), limit: None, header: None }
     }
 
-    /// A handler asks for what the layer would have put there: the developer's mistake, told in full.
-    pub(crate) fn missing_layer() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it, \
-             or extract an `Option` behind a layer with `.optional()`",
-        )
+    /// A handler asks for what a [`UserMetadataLayer`](crate::UserMetadataLayer) would have put there: the developer's
+    /// mistake, a 500 that says how to mend it.
+    #[must_use]
+    pub fn missing_layer() -> Self {
+        tracing::error!("{MISSING_LAYER}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, MISSING_LAYER)
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(crate) fn with_limit(mut self, limit: usize) -> Self {
@@ -50,7 +76,9 @@ impl Problem {
         self
     }
 
-    pub(crate) fn into_response(self) -> Response<Bytes> {
+    /// The answer itself.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
         #[derive(Serialize)]
         struct Body<'a> {
             message: &'a str,
@@ -72,6 +100,14 @@ pub(crate) fn json_response(status: StatusCode, body: String) -> Response<Bytes>
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
 
 impl From<InvalidMetadata> for Problem {
     fn from(invalid: InvalidMetadata) -> Self {
