@@ -42,12 +42,15 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Sets everything up as the environment says: `PORT`, `DATABASE_URL`, `JWKS_URL`, `ISSUER`, `AUDIENCE`.
+    /// Sets everything up as the environment says; see [`Settings`] for the variables.
     pub(crate) async fn from_env() -> Result<Self, Error> {
         let settings = Settings::from_env()?;
+        let (verifier, login) = match &settings.issuer {
+            Some(issuer) => (issuer.verifier().await?, None),
+            None => DevelopmentLogin::new().map(|(login, verifier)| (verifier, Some(login)))?,
+        };
         let store = store::connect(&settings.database_url).await?;
-        let (login, verifier) = DevelopmentLogin::new()?;
-        Ok(Self { verifier, store, login: Some(login), port: settings.port })
+        Ok(Self { verifier, store, login, port: settings.port })
     }
 
     /// Listens on 127.0.0.1 and prints what to try; a non-blocking listener, as asynchronous runtimes want it.
