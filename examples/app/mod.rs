@@ -10,6 +10,7 @@
 //! A wrong path or method is answered before a session is asked for.
 
 mod answer;
+mod error;
 mod login;
 mod settings;
 mod shutdown;
@@ -21,13 +22,11 @@ use tower_user_metadata::JwtVerifier;
 use tower_user_metadata::store::{self, MetadataStore};
 
 pub(crate) use answer::{Cleared, Reply, Updated};
+pub(crate) use error::Error;
 pub(crate) use shutdown::Shutdown;
 
 use login::DevelopmentLogin;
 use settings::Settings;
-
-/// Anything that keeps the application from starting or serving.
-pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the handlers and the middleware are made from.
 #[derive(Clone)]
@@ -55,7 +54,8 @@ impl App {
 
     /// Listens on 127.0.0.1 and prints what to try; a non-blocking listener, as asynchronous runtimes want it.
     pub(crate) fn listen(&self) -> Result<TcpListener, Error> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
+            .map_err(|error| Error::new(format!("127.0.0.1:{} cannot be listened on: {error}", self.port)))?;
         listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
         let token = match self.login {

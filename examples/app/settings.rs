@@ -25,7 +25,9 @@ pub(crate) struct Issuer {
 impl Settings {
     pub(crate) fn from_env() -> Result<Self, Error> {
         let port = match variable("PORT")? {
-            Some(port) => port.parse().map_err(|_| format!("PORT must be a number from 0 to 65535, not {port:?}"))?,
+            Some(port) => port
+                .parse()
+                .map_err(|_| Error::new(format!("PORT must be a number from 0 to 65535, and is {port:?}")))?,
             None => 3000,
         };
         let database_url = variable("DATABASE_URL")?.unwrap_or_else(|| "sqlite://user-metadata.db".to_owned());
@@ -33,7 +35,7 @@ impl Settings {
             (Some(jwks_url), issuer, audience) => Some(Issuer { jwks_url, issuer, audience }),
             (None, None, None) => None,
             // Whoever sets these does not expect a login that takes everybody.
-            _ => return Err("ISSUER and AUDIENCE need JWKS_URL".into()),
+            _ => return Err(Error::new("ISSUER and AUDIENCE need JWKS_URL")),
         };
         Ok(Self { port, database_url, issuer })
     }
@@ -71,6 +73,6 @@ fn variable(name: &str) -> Result<Option<String>, Error> {
     match env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8").into()),
+        Err(VarError::NotUnicode(_)) => Err(Error::new(format!("{name} is not UTF-8"))),
     }
 }

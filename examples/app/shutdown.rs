@@ -49,9 +49,13 @@ impl Shutdown {
         server: impl IntoFuture<Output = Result<(), E>>,
     ) -> Result<(), Error> {
         let begun = self.begun();
+        let too_long = async {
+            begun.await;
+            tokio::time::sleep(GRACE).await;
+        };
         tokio::select! {
             result = server.into_future() => result.map_err(Into::into),
-            () = async { begun.await; tokio::time::sleep(GRACE).await } => Err("requests were still in flight after ten seconds".into()),
+            () = too_long => Err(Error::new("requests were still in flight ten seconds later")),
         }
     }
 }
