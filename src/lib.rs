@@ -76,6 +76,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+pub mod adapter;
 mod authenticator;
 mod config_error;
 #[cfg(feature = "conformance")]

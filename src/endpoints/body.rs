@@ -14,8 +14,34 @@ use crate::metadata::{InvalidMetadata, InvalidMetadataKind, Limits, MetadataUpda
 /// RFC 5789 section 3.1: tells a client which patch format is taken.
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
-/// Reads an update from a request whose body has not been read yet; stops at the limit.
-pub(crate) async fn read_update<B>(headers: &HeaderMap, body: B, limits: Limits) -> Result<MetadataUpdate, Problem>
+/// Reads an update from the body of a request, for handlers that are written for no framework.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, HeaderValue};
+/// use http_body_util::Full;
+/// use tower_user_metadata::Limits;
+/// use tower_user_metadata::endpoints::read_update;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+/// let body = Full::<Bytes>::from(r#"{"theme":"dark","todos":null}"#);
+/// let update = read_update(&headers, body, Limits::default()).await?;
+/// assert_eq!(update.fields().count(), 2);
+///
+/// let body = Full::<Bytes>::from(vec![b' '; 1_000_000]);
+/// let refused = read_update(&headers, body, Limits::default()).await.unwrap_err();
+/// assert_eq!(refused.status(), 413);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// The content type is not `application/json`, the body is larger than
+/// [`Limits::document_bytes`] (no more than that is read), or it is not an update that can be kept.
+pub async fn read_update<B>(headers: &HeaderMap, body: B, limits: Limits) -> Result<MetadataUpdate, Problem>
 where
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
 {

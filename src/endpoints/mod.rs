@@ -31,16 +31,18 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::Service;
 
-use self::body::read_update;
+pub use body::read_update;
+pub use problem::Problem;
+
 use self::conditions::Conditions;
-use self::problem::{Problem, json_response};
+use self::problem::json_response;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Metadata, Version};
 
 /// The signed-in user's metadata over HTTP; see the [module](crate::endpoints) for what it answers.
 ///
 /// It takes the user from the request's extensions, so it must stand behind a
-/// [`UserMetadataLayer`](crate::UserMetadataLayer).
+/// [`UserMetadataLayer`](crate::UserMetadataLayer). Behind one with optional sessions it refuses strangers itself.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -93,7 +95,8 @@ impl UserMetadataEndpoints {
             return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
                 .with_header(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH, DELETE")));
         }
-        let metadata = parts.extensions.get::<UserMetadataHandle>().ok_or_else(Problem::missing_layer)?;
+        let metadata: &UserMetadataHandle =
+            parts.extensions.get().ok_or_else(|| Problem::no_session(&parts.extensions))?;
         let conditions = Conditions::from_headers(&parts.headers)?;
         match parts.method {
             Method::PATCH => {
@@ -170,7 +173,7 @@ where
             let mut response = endpoints.answer(request).await.unwrap_or_else(Problem::into_response);
             // One user's document must not be given to another, and a browser must ask again before it shows its own.
             let headers: &mut HeaderMap = response.headers_mut();
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
             headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
             Ok(response.map(Full::new))
         })

@@ -1,14 +1,17 @@
 //! What a client is told when something is wrong: the one place that picks a status for a store's error.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::{Extensions, Response, StatusCode};
 use serde::Serialize;
 
 use super::etag;
+use crate::layer::{JsonRejection, NoSession, refuse};
 use crate::metadata::{InvalidMetadata, InvalidMetadataKind};
+use crate::session::{AuthError, AuthErrorKind};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// The content type of every body that this crate writes.
@@ -17,40 +20,90 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 /// The seconds after which a client may try a store again that is out of reach.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// A response of `{"message":"…"}`.
+const MISSING_LAYER: &str =
+    "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it";
+
+/// The answer to a request that cannot be served, as the ready-made endpoints and the adapters give it: a status and
+/// `{"message":"…"}`, with a `limit` or a header where one belongs to it.
+///
+/// For handlers that are written for no framework; `?` makes one of a [`StoreError`], an [`InvalidMetadata`] or an
+/// [`AuthError`]. What a store says of its failure goes to the log and not to the client.
+///
+/// ```
+/// use tower_user_metadata::endpoints::Problem;
+/// use tower_user_metadata::{MetadataUpdate, StoreError, StoreErrorKind};
+///
+/// let problem: Problem = MetadataUpdate::from_json(b"[]").unwrap_err().into();
+/// let response = problem.into_response();
+/// assert_eq!(response.status(), 400);
+/// assert_eq!(response.body(), r#"{"message":"metadata must be a JSON object"}"#);
+///
+/// let problem: Problem = StoreError::new(StoreErrorKind::Unavailable).into();
+/// assert_eq!(problem.status(), 503);
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
-    status: StatusCode,
-    message: Cow<'static, str>,
-    limit: Option<usize>,
-    header: Option<(HeaderName, HeaderValue)>,
+pub struct Problem(Answer);
+
+#[derive(Clone, Debug)]
+enum Answer {
+    /// As the layer renders it.
+    Refusal(AuthError),
+    Message {
+        status: StatusCode,
+        message: Cow<'static, str>,
+        limit: Option<usize>,
+        header: Option<(HeaderName, HeaderValue)>,
+    },
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), limit: None, header: None }
+        Self(Answer::Message { status, message: message.into(), limit: None, header: None })
     }
 
-    /// A handler asks for what the layer would have put there: the developer's mistake, told in full.
-    pub(crate) fn missing_layer() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it, \
-             or extract an `Option` behind a layer with `.optional()`",
-        )
+    /// A handler asks for what a [`UserMetadataLayer`](crate::UserMetadataLayer) would have put there: the developer's
+    /// mistake, a 500 that says how to mend it.
+    #[must_use]
+    pub fn missing_layer() -> Self {
+        tracing::error!("{MISSING_LAYER}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, MISSING_LAYER)
     }
 
-    pub(crate) fn with_limit(mut self, limit: usize) -> Self {
-        self.limit = Some(limit);
+    /// A session was asked for, and the extensions do not hold it: a 401 behind a layer with optional sessions, else
+    /// the layer is missing.
+    pub(crate) fn no_session(extensions: &Extensions) -> Self {
+        match extensions.get::<NoSession>() {
+            Some(NoSession) => AuthError::new(AuthErrorKind::MissingCredentials).into(),
+            None => Self::missing_layer(),
+        }
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match &self.0 {
+            Answer::Refusal(error) => error.kind().status(),
+            Answer::Message { status, .. } => *status,
+        }
+    }
+
+    pub(crate) fn with_limit(mut self, passed: usize) -> Self {
+        if let Answer::Message { limit, .. } = &mut self.0 {
+            *limit = Some(passed);
+        }
         self
     }
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        if let Answer::Message { header, .. } = &mut self.0 {
+            *header = Some((name, value));
+        }
         self
     }
 
-    pub(crate) fn into_response(self) -> Response<Bytes> {
+    /// The answer itself.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
         #[derive(Serialize)]
         struct Body<'a> {
             message: &'a str,
@@ -58,11 +111,16 @@ impl Problem {
             limit: Option<usize>,
         }
 
-        // A string and a number always serialise.
-        let body = serde_json::to_string(&Body { message: &self.message, limit: self.limit }).unwrap_or_default();
-        let mut response = json_response(self.status, body);
-        response.headers_mut().extend(self.header);
-        response
+        match self.0 {
+            Answer::Refusal(error) => refuse(&JsonRejection, error),
+            Answer::Message { status, message, limit, header } => {
+                // A string and a number always serialise.
+                let body = serde_json::to_string(&Body { message: &message, limit }).unwrap_or_default();
+                let mut response = json_response(status, body);
+                response.headers_mut().extend(header);
+                response
+            }
+        }
     }
 }
 
@@ -71,6 +129,23 @@ pub(crate) fn json_response(status: StatusCode, body: String) -> Response<Bytes>
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Answer::Refusal(error) => error.kind().message(),
+            Answer::Message { message, .. } => message,
+        })
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        Self(Answer::Refusal(error))
+    }
 }
 
 impl From<InvalidMetadata> for Problem {

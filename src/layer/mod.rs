@@ -39,6 +39,7 @@ mod service;
 
 pub use future::ResponseFuture;
 pub use layer::UserMetadataLayer;
+pub(crate) use response::refuse;
 pub use response::{JsonRejection, RejectionResponse};
 pub use service::UserMetadata;
 

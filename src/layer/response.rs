@@ -59,7 +59,7 @@ impl<ResBody: From<Bytes>> RejectionResponse<ResBody> for JsonRejection {
     }
 }
 
-pub(super) fn refuse<ResBody>(rejection: &impl RejectionResponse<ResBody>, error: AuthError) -> Response<ResBody> {
+pub(crate) fn refuse<ResBody>(rejection: &impl RejectionResponse<ResBody>, error: AuthError) -> Response<ResBody> {
     let mut response = rejection.response(&error);
     response.extensions_mut().insert(error);
     response

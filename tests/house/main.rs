@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("handle", &["metadata", "store", "user_id"]),
     ("authenticator", &["handle", "metadata", "session", "store", "user_id"]),
     ("layer", &["authenticator", "handle", "session", "store"]),
-    ("endpoints", &["authenticator", "handle", "metadata", "session", "store"]),
+    ("endpoints", &["authenticator", "handle", "layer", "metadata", "session", "store"]),
     ("adapter", &["authenticator", "endpoints", "handle", "layer", "metadata", "session", "store", "user_id"]),
     ("conformance", &["handle", "metadata", "session", "store", "user_id"]),
 ];

@@ -1,0 +1,83 @@
+//! The application that every example is, without its framework: settings, sessions, store, and the fixed answers.
+//!
+//! | Request | Session | Answer |
+//! |---|---|---|
+//! | `POST /login` `{"userId":"alice"}` | no | `{"accessToken":"…"}`; only when `JWKS_URL` is not set |
+//! | `GET /userinfo` | yes | the document |
+//! | `POST /updateinfo`, a JSON object | yes | `{"message":"successfully updated user metadata","metadata":{…}}` |
+//! | `POST /clearinfo` | yes | `{"success":true}` |
+//!
+//! A wrong path or method is answered before a session is asked for.
+
+mod answer;
+mod error;
+mod login;
+mod settings;
+mod shutdown;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+
+use tower_user_metadata::JwtVerifier;
+use tower_user_metadata::store::{self, MetadataStore};
+
+pub(crate) use answer::{Cleared, Reply, Updated};
+pub(crate) use error::Error;
+pub(crate) use shutdown::Shutdown;
+
+use login::DevelopmentLogin;
+use settings::Settings;
+
+/// What the handlers and the middleware are made from.
+#[derive(Clone)]
+pub(crate) struct App {
+    /// Verifies the sessions.
+    pub(crate) verifier: JwtVerifier,
+    /// Keeps the metadata.
+    pub(crate) store: Arc<dyn MetadataStore>,
+    /// Only there when nobody else issues the sessions.
+    login: Option<DevelopmentLogin>,
+    port: u16,
+}
+
+impl App {
+    /// Sets everything up as the environment says; see [`Settings`] for the variables.
+    pub(crate) async fn from_env() -> Result<Self, Error> {
+        let settings = Settings::from_env()?;
+        let (verifier, login) = match &settings.issuer {
+            Some(issuer) => (issuer.verifier().await?, None),
+            None => DevelopmentLogin::new().map(|(login, verifier)| (verifier, Some(login)))?,
+        };
+        let store = store::connect(&settings.database_url).await?;
+        Ok(Self { verifier, store, login, port: settings.port })
+    }
+
+    /// Listens on 127.0.0.1 and prints what to try; a non-blocking listener, as asynchronous runtimes want it.
+    pub(crate) fn listen(&self) -> Result<TcpListener, Error> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
+            .map_err(|error| Error::new(format!("127.0.0.1:{} cannot be listened on: {error}", self.port)))?;
+        listener.set_nonblocking(true)?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let token = match self.login {
+            Some(_) => format!(r#"TOKEN=$(curl -s {url}/login -d '{{"userId":"alice"}}' | sed 's/.*:"\(.*\)"}}/\1/')"#),
+            None => "TOKEN=…   # an access token of your issuer".to_owned(),
+        };
+        println!("listening on {url}, for example:\n");
+        println!("  {token}");
+        println!(r#"  curl {url}/userinfo -H "Authorization: Bearer $TOKEN""#);
+        println!(
+            r#"  curl {url}/updateinfo -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"theme":"dark"}}'"#
+        );
+        println!(r#"  curl {url}/clearinfo -H "Authorization: Bearer $TOKEN" -X POST"#);
+        println!();
+        Ok(listener)
+    }
+
+    /// Answers `POST /login`. A body that could not be read, or is too large to be a login, may come as an empty one.
+    pub(crate) fn login(&self, body: &[u8]) -> Reply {
+        match &self.login {
+            Some(login) => login.answer(body),
+            None => Reply::no_route(""),
+        }
+    }
+}

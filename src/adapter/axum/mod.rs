@@ -1,0 +1,76 @@
+//! Extractors and responses for [axum] 0.8.
+//!
+//! Behind a [`UserMetadataLayer`](crate::UserMetadataLayer), a handler may take
+//!
+//! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
+//! * an `Option` of either, behind a layer with [`.optional()`](crate::UserMetadataLayer::optional): `None` for requests
+//!   without credentials;
+//! * a [`MetadataUpdate`], read from the body of the request, as the last argument.
+//!
+//! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] are responses, so `?` works on them. A route
+//! without the layer is answered with a 500 that says how to add it, also where an `Option` is taken: nothing that was
+//! forgotten looks like a visitor who is not signed in.
+//!
+//! ```
+//! use axum::body::Body;
+//! use axum::http::Request;
+//! use axum::routing::{get, post};
+//! use axum::{Json, Router};
+//! use serde_json::{Value, json};
+//! use tower::ServiceExt;
+//! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{
+//!     JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, UserMetadataLayer, metadata_update,
+//! };
+//!
+//! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<Json<Value>, StoreError> {
+//!     metadata.update(metadata_update! { "notifications": null }).await?;
+//!     Ok(Json(json!({ "message": "successfully updated user metadata" })))
+//! }
+//!
+//! async fn update(metadata: UserMetadataHandle, update: MetadataUpdate) -> Result<String, StoreError> {
+//!     Ok(metadata.update(update).await?.metadata.to_json())
+//! }
+//!
+//! async fn greet(session: Option<Session>) -> String {
+//!     session.map_or("Hello, stranger".to_owned(), |session| format!("Hello, {}", session.user_id().as_str()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+//! let layer = UserMetadataLayer::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let app = Router::new()
+//!     .route("/greet", get(greet))
+//!     .route_layer(layer.clone().optional())
+//!     .merge(
+//!         Router::new()
+//!             .route("/forget", post(forget_notifications))
+//!             .route("/update", post(update))
+//!             .route_layer(layer),
+//!     );
+//!
+//! let stranger = app.clone().oneshot(Request::get("/greet").body(Body::empty())?).await?;
+//! assert_eq!(stranger.status(), 200);
+//! let stranger = app.oneshot(Request::post("/forget").body(Body::empty())?).await?;
+//! assert_eq!(stranger.status(), 401);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [axum]: https://docs.rs/axum/0.8
+
+mod extract;
+mod response;
+
+#[cfg(doc)]
+use crate::endpoints::Problem;
+#[cfg(doc)]
+use crate::handle::UserMetadataHandle;
+#[cfg(doc)]
+use crate::metadata::{InvalidMetadata, MetadataUpdate};
+#[cfg(doc)]
+use crate::session::{AuthError, Session};
+#[cfg(doc)]
+use crate::store::StoreError;

@@ -1,0 +1,169 @@
+//! The contract of an adapter as one table of requests and answers: [`check`] runs it over a socket.
+//!
+//! The application under test has the routes of this crate's examples, written in the framework of the adapter, with
+//! this crate's defaults:
+//!
+//! | Request | Session | Answer |
+//! |---|---|---|
+//! | `GET /userinfo` | yes | 200, the document |
+//! | `POST /updateinfo`, a JSON object | yes | 200 `{"message":"successfully updated user metadata","metadata":{…}}` |
+//! | `POST /clearinfo` | yes | 200 `{"success":true}` |
+//! | another method | no | 405 `{"message":"method not allowed"}`, with `Allow` |
+//! | another path | no | 404 `{"message":"not found"}` |
+//!
+//! Every request is made of raw bytes, so that also those are sent that no client library would send.
+
+mod bodies;
+mod case;
+mod client;
+mod report;
+mod routes;
+mod sessions;
+
+use std::net::SocketAddr;
+
+pub use client::{Answer, exchange};
+pub use report::{Checked, Report};
+
+use self::case::{Case, Request, SEED};
+
+/// The user whose tokens the table sends; the contract clears and fills this user's document.
+pub const USER: &str = "adapter-contract";
+
+/// The tokens that the table sends: signed, of the user [`USER`], and with an expiry time in the future unless it says
+/// otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// A good one.
+    Good,
+    /// A good one of any other user.
+    OtherUser,
+    /// Expired, and good otherwise.
+    Expired,
+    /// Signed with a key that the application does not trust, under the name of one that it does.
+    WrongKey,
+}
+
+/// The tokens of one run.
+struct Tokens {
+    good: String,
+    other_user: String,
+    expired: String,
+    wrong_key: String,
+}
+
+/// Runs the whole contract over an application that listens at `address`; `mint` makes the tokens.
+///
+/// It blocks, so call it outside of an asynchronous runtime or on a thread of its own.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// # use std::time::{SystemTime, UNIX_EPOCH};
+/// # use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+/// # use axum::response::IntoResponse;
+/// # use axum::routing::{get, post};
+/// # use axum::{Json, Router};
+/// # use jsonwebtoken::{EncodingKey, Header, encode};
+/// # use serde_json::json;
+/// use tower_user_metadata::conformance::adapter::{self, TokenKind, USER};
+/// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+/// # use tower_user_metadata::store::MemoryStore;
+/// # use tower_user_metadata::{JwtVerifier, MetadataUpdate, StoreError, UserMetadataHandle, UserMetadataLayer};
+/// #
+/// # async fn user_info(metadata: UserMetadataHandle) -> Result<impl IntoResponse, StoreError> {
+/// #     Ok(Json(metadata.get().await?))
+/// # }
+/// # async fn update_info(metadata: UserMetadataHandle, update: MetadataUpdate) -> Result<impl IntoResponse, StoreError> {
+/// #     let document = metadata.update(update).await?.metadata.to_json();
+/// #     let body = format!(r#"{{"message":"successfully updated user metadata","metadata":{document}}}"#);
+/// #     Ok(([(header::CONTENT_TYPE, "application/json")], body))
+/// # }
+/// # async fn clear_info(metadata: UserMetadataHandle) -> Result<impl IntoResponse, StoreError> {
+/// #     metadata.clear().await?;
+/// #     Ok(Json(json!({ "success": true })))
+/// # }
+/// # async fn no_route(uri: Uri) -> impl IntoResponse {
+/// #     let (status, message, allow) = match uri.path() {
+/// #         "/userinfo" => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", Some("GET, HEAD")),
+/// #         "/updateinfo" | "/clearinfo" => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", Some("POST")),
+/// #         _ => (StatusCode::NOT_FOUND, "not found", None),
+/// #     };
+/// #     let allow = allow.map(|allow| (header::ALLOW, HeaderValue::from_static(allow)));
+/// #     (status, HeaderMap::from_iter(allow), Json(json!({ "message": message })))
+/// # }
+/// #
+/// let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
+/// # let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).build();
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// // An application in the framework of the adapter, in a process or on a thread of its own.
+/// # listener.set_nonblocking(true)?;
+/// # let application = Router::new()
+/// #     .route("/userinfo", get(user_info))
+/// #     .route("/updateinfo", post(update_info))
+/// #     .route("/clearinfo", post(clear_info))
+/// #     .route_layer(UserMetadataLayer::new(verifier, MemoryStore::new()))
+/// #     .method_not_allowed_fallback(no_route)
+/// #     .fallback(no_route);
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// # runtime.spawn(async move { axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), application).await });
+///
+/// let report = adapter::check(address, |kind| {
+///     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+///     let (user, expires, secret) = match kind {
+///         TokenKind::Good => (USER, now + 600, secret),
+///         TokenKind::OtherUser => ("somebody-else", now + 600, secret),
+///         TokenKind::Expired => (USER, now - 600, secret),
+///         TokenKind::WrongKey => (USER, now + 600, b"7dP%uJ3*hS8&eK5#zN2!xV9@qL6^tM4$"),
+///     };
+///     let claims = json!({ "sub": user, "exp": expires });
+///     encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).unwrap()
+/// });
+/// assert!(report.checked().len() > 150);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Panics
+///
+/// An answer is not as the contract demands: the text names all of them, with what came and what should have come.
+pub fn check(address: SocketAddr, mint: impl Fn(TokenKind) -> String) -> Report {
+    let tokens = Tokens {
+        good: mint(TokenKind::Good),
+        other_user: mint(TokenKind::OtherUser),
+        expired: mint(TokenKind::Expired),
+        wrong_key: mint(TokenKind::WrongKey),
+    };
+    let cases = [routes::cases(&tokens), sessions::cases(&tokens), bodies::cases(&tokens)].concat();
+    let mut report = Report::default();
+    let mut broken = Vec::new();
+    for case in &cases {
+        match run(address, &tokens, case) {
+            Ok(answer) => report.add(case.name.clone(), answer),
+            Err(problem) => broken.push(format!("\n{}: {problem}", case.name)),
+        }
+    }
+    assert!(broken.is_empty(), "{} of {} answers are wrong:{}", broken.len(), cases.len(), broken.concat());
+    report
+}
+
+/// Fills the document, sends the request, and looks at the answer and at the document again.
+fn run(address: SocketAddr, tokens: &Tokens, case: &Case) -> Result<Answer, String> {
+    let signed_in = |request: Request| exchange(address, &request.bearer(&tokens.good).to_bytes());
+    let fill = || {
+        signed_in(Request::post("/clearinfo"))?;
+        signed_in(Request::post("/updateinfo").json(SEED))
+    };
+    match fill() {
+        Ok(filled) if filled.status() == 200 => {}
+        filled => return Err(format!("the document cannot be filled before the request: {filled:?}")),
+    }
+    let answer = exchange(address, &case.request.to_bytes()).map_err(|error| format!("no answer: {error}"))?;
+    case.expected.compare(&answer)?;
+    let document = signed_in(Request::get("/userinfo")).map_err(|error| format!("no document afterwards: {error}"))?;
+    if document.body() == case.after.as_bytes() {
+        Ok(answer)
+    } else {
+        Err(format!("the document afterwards is {}, and should be {}", document.body_text(), case.after))
+    }
+}

@@ -1,0 +1,127 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tower_user_metadata::conformance::adapter::{Answer, exchange};
+
+use crate::issuer::Issuer;
+
+/// A running example, killed when it is dropped.
+pub(crate) struct Example {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Example {
+    /// Starts the example with a database in `directory`, and takes the sessions of this issuer.
+    pub(crate) fn trusting(name: &str, directory: &Path, issuer: &Issuer) -> Self {
+        Self::start(name, directory, &[("JWKS_URL", issuer.jwks_url())])
+    }
+
+    pub(crate) fn start(name: &str, directory: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary(name));
+        for name in ["JWKS_URL", "ISSUER", "AUDIENCE"] {
+            command.env_remove(name);
+        }
+        let database = format!("sqlite://{}", directory.join("metadata.db").display());
+        command.env("PORT", "0").env("DATABASE_URL", database).envs(settings.iter().copied());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the example starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("it prints");
+        let url = line.strip_prefix("listening on http://").and_then(|rest| rest.split(',').next());
+        let address = url.and_then(|address| address.parse().ok());
+        let Some(address) = address else {
+            let _ = child.kill();
+            panic!("{name} does not say where it listens, but {line:?} and ends with {:?}", child.wait());
+        };
+        Self { address, child, stdout: Some(stdout) }
+    }
+
+    pub(crate) fn get(&self, path: &str, token: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\n{}\r\n", head(token)))
+    }
+
+    pub(crate) fn post(&self, path: &str, token: &str, body: &str) -> Answer {
+        self.send(&post(path, token, body))
+    }
+
+    pub(crate) fn send(&self, request: &str) -> Answer {
+        exchange(self.address, request.as_bytes()).expect("an answer")
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a valid timeout");
+        stream
+    }
+
+    /// Kills the process as a crash would: without any chance to finish something.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// Asks the process to stop, as service managers do.
+    pub(crate) fn terminate(&self) {
+        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status();
+        assert!(kill.expect("there is a shell").success());
+    }
+
+    /// How the process ended; its output ends with it.
+    pub(crate) fn wait(&mut self, at_most: Duration) -> ExitStatus {
+        let mut stdout = self.stdout.take().expect("waited for once");
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || ended.send(stdout.read_to_end(&mut Vec::new()).is_ok()));
+        assert_eq!(end.recv_timeout(at_most), Ok(true), "the process still runs after {at_most:?}");
+        self.child.wait().expect("it is ours")
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The text of an update or a clear on a connection of its own.
+pub(crate) fn post(path: &str, token: &str, body: &str) -> String {
+    let (head, length) = (head(token), body.len());
+    format!("POST {path} HTTP/1.1\r\n{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+/// Sends a request on a connection that stays open, and reads the answer's body.
+pub(crate) fn on_open_connection(stream: &mut TcpStream, request: &str) -> String {
+    let request = request.replace("Connection: close\r\n", "");
+    stream.write_all(request.as_bytes()).expect("the connection is open");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a whole head");
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let mut body = vec![0; length.parse().expect("a number")];
+    stream.read_exact(&mut body).expect("a whole body");
+    String::from_utf8(body).expect("a body in UTF-8")
+}
+
+fn head(token: &str) -> String {
+    format!("Host: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n")
+}
+
+fn binary(name: &str) -> std::path::PathBuf {
+    // The tests are in `target/PROFILE/deps`, the examples beside that.
+    let tests = std::env::current_exe().expect("this test has a file");
+    let profile = tests.ancestors().nth(2).expect("it is two directories deep");
+    let binary = profile.join("examples").join(name);
+    assert!(binary.is_file(), "{} is missing: build it with `cargo build --examples --all-features`", binary.display());
+    binary
+}

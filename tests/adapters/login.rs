@@ -1,0 +1,85 @@
+use serde_json::Value;
+use tower_user_metadata::conformance::adapter::Answer;
+
+use crate::EXAMPLES;
+use crate::example::Example;
+use crate::issuer::Issuer;
+
+#[test]
+fn the_development_login_issues_sessions() {
+    for name in EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::start(name, directory.path(), &[]);
+        let (alice, bob) =
+            (token(&login(&example, r#"{"userId":"alice"}"#)), token(&login(&example, r#"{"userId":"bob"}"#)));
+        let updated = example.post("/updateinfo", &alice, r#"{"theme":"dark","todos":["one"]}"#);
+        let body = r#"{"message":"successfully updated user metadata","metadata":{"theme":"dark","todos":["one"]}}"#;
+        assert_eq!((updated.status(), updated.body()), (200, body.as_bytes()), "{name}");
+        assert_eq!(example.get("/userinfo", &alice).body(), br#"{"theme":"dark","todos":["one"]}"#, "{name}");
+        assert_eq!(example.get("/userinfo", &bob).body(), b"{}", "{name}");
+        assert_eq!(example.post("/clearinfo", &alice, "").body(), br#"{"success":true}"#, "{name}");
+        assert_eq!(example.get("/userinfo", &alice).body(), b"{}", "{name}");
+
+        // The secret is another one in every process.
+        let elsewhere = tempfile::tempdir().expect("a directory");
+        let other = Example::start(name, elsewhere.path(), &[]);
+        assert_eq!(other.get("/userinfo", &alice).status(), 401, "{name}");
+    }
+}
+
+#[test]
+fn a_login_that_is_not_one_is_refused() {
+    let form = r#"{"message":"the body must be {\"userId\":\"…\"}"}"#;
+    let long = format!(r#"{{"userId":"{}"}}"#, "x".repeat(129));
+    for name in EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::start(name, directory.path(), &[]);
+        for (body, message) in [
+            ("", form),
+            ("alice", form),
+            ("[]", form),
+            (r#""alice""#, form),
+            ("{}", form),
+            (r#"{"userId":null}"#, form),
+            (r#"{"userId":["alice"]}"#, form),
+            (r#"{"userid":"alice"}"#, form),
+            (r#"{"userId":"alice","admin":true}"#, form),
+            (r#"{"userId":"alice","userId":"bob"}"#, form),
+            (r#"{"userId":"alice"}{}"#, form),
+            (r#"{"userId":""}"#, r#"{"message":"a user id must not be empty"}"#),
+            (r#"{"userId":"a\u0000"}"#, r#"{"message":"a user id must not hold control characters"}"#),
+            (&long, r#"{"message":"a user id has at most 128 characters"}"#),
+        ] {
+            let answer = login(&example, body);
+            assert_eq!((answer.status(), answer.body_text().as_str()), (400, message), "{name}: {body}");
+        }
+        let large = login(&example, &" ".repeat(3_000_000));
+        assert_eq!((large.status(), large.body_text().as_str()), (400, form), "{name}");
+        let get = example.get("/login", "");
+        assert_eq!((get.status(), get.header("allow").collect::<Vec<_>>()), (405, vec!["POST"]), "{name}");
+    }
+}
+
+#[test]
+fn there_is_no_development_login_where_somebody_else_issues_the_sessions() {
+    let issuer = Issuer::start();
+    for name in EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::trusting(name, directory.path(), &issuer);
+        let answer = login(&example, r#"{"userId":"alice"}"#);
+        assert_eq!((answer.status(), answer.body()), (404, br#"{"message":"not found"}"#.as_slice()), "{name}");
+    }
+}
+
+fn login(example: &Example, body: &str) -> Answer {
+    let length = body.len();
+    example.send(&format!(
+        "POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    ))
+}
+
+fn token(answer: &Answer) -> String {
+    assert_eq!(answer.status(), 200);
+    let body: Value = serde_json::from_slice(answer.body()).expect("JSON");
+    body["accessToken"].as_str().expect("a token").to_owned()
+}
