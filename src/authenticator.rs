@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::handle::UserMetadataHandle;
+use crate::metadata::Limits;
 use crate::session::claims::{self, ClaimInput, ClaimValidator};
 use crate::session::{
     AntiCsrf, AuthError, AuthErrorKind, Clock, CsrfProof, Headers, Session, SessionVerifier, SystemClock, TokenSources,
@@ -55,6 +56,18 @@ pub struct Authenticated {
     pub metadata: UserMetadataHandle,
 }
 
+impl From<Authenticated> for Session {
+    fn from(authenticated: Authenticated) -> Self {
+        authenticated.session
+    }
+}
+
+impl From<Authenticated> for UserMetadataHandle {
+    fn from(authenticated: Authenticated) -> Self {
+        authenticated.metadata
+    }
+}
+
 impl Authenticator {
     /// Takes tokens from `Authorization: Bearer` or else from the cookie `sAccessToken`, the latter with
     /// [`AntiCsrf::ViaCustomHeader`]; no claim validators; strangers are refused.
@@ -91,6 +104,12 @@ impl Authenticator {
     #[must_use]
     pub fn optional(self) -> Self {
         self.with(|inner| inner.optional = true)
+    }
+
+    /// How much one user may keep.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.0.store.capabilities().limits()
     }
 
     /// Authenticates a request; `method` as it stands in the request line.

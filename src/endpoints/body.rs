@@ -3,13 +3,14 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::{HeaderName, HeaderValue};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::problem::Problem;
 use crate::metadata::{InvalidMetadata, InvalidMetadataKind, Limits, MetadataUpdate};
+use crate::session::Headers;
 
 /// RFC 5789 section 3.1: tells a client which patch format is taken.
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
@@ -41,11 +42,11 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 ///
 /// The content type is not `application/json`, the body is larger than
 /// [`Limits::document_bytes`] (no more than that is read), or it is not an update that can be kept.
-pub async fn read_update<B>(headers: &HeaderMap, body: B, limits: Limits) -> Result<MetadataUpdate, Problem>
+pub async fn read_update<B>(headers: &(dyn Headers + Sync), body: B, limits: Limits) -> Result<MetadataUpdate, Problem>
 where
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
 {
-    check_content_type(headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes))?;
+    check_content_type(headers)?;
     // A length that is announced is refused before anything is read.
     if body.size_hint().lower() > u64::try_from(limits.document_bytes()).unwrap_or(u64::MAX) {
         return Err(too_large(limits));
@@ -71,10 +72,11 @@ pub(crate) fn parse_update(body: &Bytes, limits: Limits) -> Result<MetadataUpdat
 }
 
 /// Demands `application/json`, with no charset or UTF-8 (RFC 8259 section 8.1).
-pub(crate) fn check_content_type<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Problem> {
-    let mut values = values.into_iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) if is_json(value) => Ok(()),
+fn check_content_type(headers: &dyn Headers) -> Result<(), Problem> {
+    let mut values = Vec::new();
+    headers.visit("content-type", &mut |value| values.push(value));
+    match values.as_slice() {
+        [value] if is_json(value) => Ok(()),
         _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json")
             .with_header(ACCEPT_PATCH, HeaderValue::from_static("application/json"))),
     }

@@ -65,8 +65,13 @@ impl Problem {
     /// mistake, a 500 that says how to mend it.
     #[must_use]
     pub fn missing_layer() -> Self {
-        tracing::error!("{MISSING_LAYER}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, MISSING_LAYER)
+        Self::developers_mistake(MISSING_LAYER)
+    }
+
+    /// A 500 that says how to mend it, also in the log.
+    pub(crate) fn developers_mistake(remedy: &'static str) -> Self {
+        tracing::error!("{remedy}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, remedy)
     }
 
     /// A session was asked for, and the extensions do not hold it: a 401 behind a layer with optional sessions, else
