@@ -76,7 +76,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "actix", feature = "axum", feature = "warp"))]
 pub mod adapter;
 mod authenticator;
 mod config_error;

@@ -47,8 +47,10 @@ fn a_connection_serves_many_requests_also_after_refused_ones() {
         for round in 0..50 {
             let update = post("/updateinfo", &token, &format!(r#"{{"round":{round}}}"#));
             let document = format!(r#"{{"round":{round}}}"#);
+            let connection = stream.local_addr().expect("it is connected");
             let answer = on_open_connection(&mut stream, &update);
             assert_eq!(answer, format!(r#"{{"message":"successfully updated user metadata","metadata":{document}}}"#));
+            assert_eq!(stream.local_addr().expect("it is connected"), connection, "{name} closed it");
             let refused = on_open_connection(&mut stream, &post("/updateinfo", "not a token", r#"{"round":-1}"#));
             assert_eq!(refused, r#"{"message":"unauthorised"}"#, "{name}");
             let refused = on_open_connection(&mut stream, &post("/updateinfo", &token, "[]"));

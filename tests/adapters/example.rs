@@ -10,6 +10,9 @@ use tower_user_metadata::conformance::adapter::{Answer, exchange};
 
 use crate::issuer::Issuer;
 
+/// How long an example may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A running example, killed when it is dropped.
 pub(crate) struct Example {
     pub(crate) address: SocketAddr,
@@ -57,7 +60,7 @@ impl Example {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a valid timeout");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
         stream
     }
 
@@ -97,6 +100,9 @@ pub(crate) fn post(path: &str, token: &str, body: &str) -> String {
 }
 
 /// Sends a request on a connection that stays open, and reads the answer's body.
+///
+/// A server may close the connection after an answer to a request whose body it has not read, and says so (RFC 9112
+/// section 9.6): actix-web does. Then the stream is a new one.
 pub(crate) fn on_open_connection(stream: &mut TcpStream, request: &str) -> String {
     let request = request.replace("Connection: close\r\n", "");
     stream.write_all(request.as_bytes()).expect("the connection is open");
@@ -110,6 +116,11 @@ pub(crate) fn on_open_connection(stream: &mut TcpStream, request: &str) -> Strin
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
     let mut body = vec![0; length.parse().expect("a number")];
     stream.read_exact(&mut body).expect("a whole body");
+    if head.contains("\r\nconnection: close\r\n") {
+        let address = stream.peer_addr().expect("it was connected");
+        *stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a valid timeout");
+    }
     String::from_utf8(body).expect("a body in UTF-8")
 }
 

@@ -1,0 +1,46 @@
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::header::HeaderMap;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, HttpMessage};
+
+use crate::authenticator::Authenticator;
+use crate::session::Headers;
+
+/// A middleware that verifies the session of each request and hands the handler its user's metadata; see the
+/// [module](super) for an example.
+///
+/// The authenticator is made before the server starts, and the middleware for each worker from that one: all share the
+/// verifier, its keys, and the store. It asks the store for nothing: only the handler does.
+///
+/// Refusals are rendered by [`JsonRejection`](crate::layer::JsonRejection). A middleware around this one that wants
+/// another body finds the [`AuthError`](crate::AuthError) in the extensions of the response.
+#[must_use]
+pub fn user_metadata<S, B>(
+    authenticator: &Authenticator,
+) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<EitherBody<B>>, Error = Error, InitError = ()> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    let authenticator = authenticator.clone();
+    from_fn(move |request: ServiceRequest, next: Next<B>| {
+        let authentication = authenticator.authenticate(request.method().as_str(), request.headers());
+        async move {
+            match authentication.await {
+                Ok(authenticated) => {
+                    // Takes the place of what an outer middleware may have found.
+                    request.extensions_mut().insert(authenticated);
+                    next.call(request).await.map(ServiceResponse::map_into_left_body)
+                }
+                Err(error) => Ok(request.error_response(error).map_into_right_body()),
+            }
+        }
+    })
+}
+
+impl Headers for HeaderMap {
+    fn visit<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.get_all(name).for_each(|value| visit(value.as_bytes()));
+    }
+}

@@ -1,0 +1,82 @@
+//! A middleware, extractors and responses for [actix-web] 4.
+//!
+//! Inside the middleware [`user_metadata`], a handler may take
+//!
+//! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
+//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](Authenticator::optional):
+//!   `None` for requests without credentials;
+//! * a [`MetadataUpdate`], read from the body of the request.
+//!
+//! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] are errors of actix-web, so `?` works on them, and
+//! each is answered as the [ready-made endpoints](crate::endpoints) would. A route without the middleware is answered
+//! with a 500 that says how to add it. Do not take an `Option<Session>`: actix-web makes `None` of that 500 too, and
+//! [`Optional`] does not.
+//!
+//! ```
+//! use actix_web::http::StatusCode;
+//! use actix_web::{App, HttpResponse, test, web};
+//! use serde_json::json;
+//! use tower_user_metadata::adapter::actix::{Optional, user_metadata};
+//! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{
+//!     Authenticator, JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
+//! };
+//!
+//! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<HttpResponse, StoreError> {
+//!     metadata.update(metadata_update! { "notifications": null }).await?;
+//!     Ok(HttpResponse::Ok().json(json!({ "message": "successfully updated user metadata" })))
+//! }
+//!
+//! async fn update(metadata: UserMetadataHandle, update: MetadataUpdate) -> Result<String, StoreError> {
+//!     Ok(metadata.update(update).await?.metadata.to_json())
+//! }
+//!
+//! async fn greet(Optional(session): Optional<Session>) -> String {
+//!     session.map_or("Hello, stranger".to_owned(), |session| format!("Hello, {}", session.user_id().as_str()))
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+//! let required = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let optional = required.clone().optional();
+//!
+//! // For `HttpServer::new`, which calls it once a worker: what is made outside of it all workers share.
+//! let app = move || {
+//!     App::new()
+//!         .service(web::resource("/greet").wrap(user_metadata(&optional)).get(greet))
+//!         .service(web::resource("/forget").wrap(user_metadata(&required)).post(forget_notifications))
+//!         .service(web::resource("/update").wrap(user_metadata(&required)).post(update))
+//! };
+//!
+//! let app = test::init_service(app()).await;
+//! let stranger = test::TestRequest::get().uri("/greet").to_request();
+//! assert_eq!(test::call_and_read_body(&app, stranger).await, "Hello, stranger");
+//! let stranger = test::TestRequest::post().uri("/forget").to_request();
+//! assert_eq!(test::call_service(&app, stranger).await.status(), StatusCode::UNAUTHORIZED);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [actix-web]: https://docs.rs/actix-web/4
+
+mod extract;
+mod middleware;
+mod response;
+
+#[cfg(doc)]
+use crate::authenticator::Authenticator;
+#[cfg(doc)]
+use crate::endpoints::Problem;
+#[cfg(doc)]
+use crate::handle::UserMetadataHandle;
+#[cfg(doc)]
+use crate::metadata::{InvalidMetadata, MetadataUpdate};
+#[cfg(doc)]
+use crate::session::{AuthError, Session};
+#[cfg(doc)]
+use crate::store::StoreError;
+
+pub use extract::Optional;
+pub use middleware::user_metadata;

@@ -1,0 +1,92 @@
+use bytes::Buf;
+use futures_core::Stream;
+use http::{HeaderMap, Method};
+use warp::reject::Rejection;
+use warp::{Error, Filter};
+
+use crate::adapter::body::Chunks;
+use crate::authenticator::{Authenticated, Authenticator};
+use crate::endpoints::read_update;
+use crate::handle::UserMetadataHandle;
+use crate::metadata::{Limits, MetadataUpdate};
+use crate::session::{AuthError, AuthErrorKind, Session};
+
+/// Verifies the session and extracts it with its user's metadata; rejects with an [`AuthError`].
+#[must_use]
+pub fn authenticated(
+    authenticator: &Authenticator,
+) -> impl Filter<Extract = (Session, UserMetadataHandle), Error = Rejection> + Clone + Send + Sync + use<> {
+    required(authenticator).map(|Authenticated { session, metadata }| (session, metadata)).untuple_one()
+}
+
+/// Verifies the session and extracts it; rejects with an [`AuthError`].
+#[must_use]
+pub fn session(
+    authenticator: &Authenticator,
+) -> impl Filter<Extract = (Session,), Error = Rejection> + Clone + Send + Sync + use<> {
+    required(authenticator).map(|authenticated: Authenticated| authenticated.session)
+}
+
+/// Verifies the session and extracts its user's metadata; rejects with an [`AuthError`].
+#[must_use]
+pub fn user_metadata(
+    authenticator: &Authenticator,
+) -> impl Filter<Extract = (UserMetadataHandle,), Error = Rejection> + Clone + Send + Sync + use<> {
+    required(authenticator).map(|authenticated: Authenticated| authenticated.metadata)
+}
+
+/// As [`session`], and `None` for a request without credentials; bad credentials are still rejected.
+#[must_use]
+pub fn optional_session(
+    authenticator: &Authenticator,
+) -> impl Filter<Extract = (Option<Session>,), Error = Rejection> + Clone + Send + Sync + use<> {
+    verified(authenticator.clone().optional()).map(|found: Option<Authenticated>| found.map(|found| found.session))
+}
+
+/// As [`user_metadata`], and `None` for a request without credentials; bad credentials are still rejected.
+#[must_use]
+pub fn optional_user_metadata(
+    authenticator: &Authenticator,
+) -> impl Filter<Extract = (Option<UserMetadataHandle>,), Error = Rejection> + Clone + Send + Sync + use<> {
+    verified(authenticator.clone().optional()).map(|found: Option<Authenticated>| found.map(|found| found.metadata))
+}
+
+/// Reads an update from the body of the request, within the limits of the authenticator's store; rejects with a
+/// [`Problem`](crate::endpoints::Problem).
+///
+/// It verifies no session, so it belongs behind a filter that does: then strangers are refused before their body is
+/// read.
+#[must_use]
+pub fn metadata_update(
+    authenticator: &Authenticator,
+) -> impl Filter<Extract = (MetadataUpdate,), Error = Rejection> + Clone + Send + Sync + use<> {
+    let limits = authenticator.limits();
+    warp::header::headers_cloned()
+        .and(warp::body::stream())
+        .and_then(move |headers, body| async move { update(&headers, body, limits).await })
+}
+
+async fn update<B: Buf>(
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<B, Error>>,
+    limits: Limits,
+) -> Result<MetadataUpdate, Rejection> {
+    Ok(read_update(headers, Chunks::new(headers, body), limits).await?)
+}
+
+fn required(
+    authenticator: &Authenticator,
+) -> impl Filter<Extract = (Authenticated,), Error = Rejection> + Clone + Send + Sync + use<> {
+    verified(authenticator.clone()).and_then(async |found: Option<Authenticated>| {
+        found.ok_or_else(|| Rejection::from(AuthError::new(AuthErrorKind::MissingCredentials)))
+    })
+}
+
+fn verified(
+    authenticator: Authenticator,
+) -> impl Filter<Extract = (Option<Authenticated>,), Error = Rejection> + Clone + Send + Sync {
+    warp::method().and(warp::header::headers_cloned()).and_then(move |method: Method, headers: HeaderMap| {
+        let authentication = authenticator.authenticate(method.as_str(), &headers);
+        async { authentication.await.map_err(Rejection::from) }
+    })
+}

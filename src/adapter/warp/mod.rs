@@ -1,0 +1,78 @@
+//! Filters that verify sessions, for [warp] 0.4.
+//!
+//! The filters are made from an [`Authenticator`], so none can be without one, and reject whoever has no session:
+//!
+//! * [`user_metadata`] and [`session`] extract a [`UserMetadataHandle`] or a [`Session`], [`authenticated`] both;
+//! * [`optional_user_metadata`] and [`optional_session`] extract an `Option`: `None` for requests without credentials;
+//! * [`metadata_update`] extracts a [`MetadataUpdate`] from the body of the request.
+//!
+//! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] become rejections, so `?` works on them in a
+//! handler for `and_then`. [`recover`] renders them all. Put it around the routes that use these filters, and routes that
+//! take any request outside of it: warp asks the next route whatever the last one rejected with.
+//!
+//! ```
+//! use serde_json::json;
+//! use tower_user_metadata::adapter::warp::{metadata_update, optional_session, recover, user_metadata};
+//! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{
+//!     Authenticator, JwtVerifier, MetadataUpdate, Session, UserMetadataHandle, metadata_update,
+//! };
+//! use warp::{Filter, Rejection, Reply};
+//!
+//! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<impl Reply, Rejection> {
+//!     metadata.update(metadata_update! { "notifications": null }).await?;
+//!     Ok(warp::reply::json(&json!({ "message": "successfully updated user metadata" })))
+//! }
+//!
+//! async fn update(metadata: UserMetadataHandle, update: MetadataUpdate) -> Result<impl Reply, Rejection> {
+//!     Ok(metadata.update(update).await?.metadata.to_json())
+//! }
+//!
+//! fn greet(session: Option<Session>) -> String {
+//!     session.map_or("Hello, stranger".to_owned(), |session| format!("Hello, {}", session.user_id().as_str()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+//! let sessions = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//!
+//! let greet = warp::path!("greet").and(warp::get()).and(optional_session(&sessions)).map(greet);
+//! let forget =
+//!     warp::path!("forget").and(warp::post()).and(user_metadata(&sessions)).and_then(forget_notifications);
+//! let update = warp::path!("update")
+//!     .and(warp::post())
+//!     .and(user_metadata(&sessions))
+//!     .and(metadata_update(&sessions))
+//!     .and_then(update);
+//! let routes = greet.or(forget).or(update).recover(recover);
+//!
+//! let stranger = warp::test::request().path("/greet").reply(&routes).await;
+//! assert_eq!(stranger.body(), "Hello, stranger");
+//! let stranger = warp::test::request().path("/forget").method("POST").reply(&routes).await;
+//! assert_eq!(stranger.status(), 401);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [warp]: https://docs.rs/warp/0.4
+
+mod filters;
+mod rejection;
+
+#[cfg(doc)]
+use crate::authenticator::Authenticator;
+#[cfg(doc)]
+use crate::endpoints::Problem;
+#[cfg(doc)]
+use crate::handle::UserMetadataHandle;
+#[cfg(doc)]
+use crate::metadata::{InvalidMetadata, MetadataUpdate};
+#[cfg(doc)]
+use crate::session::{AuthError, Session};
+#[cfg(doc)]
+use crate::store::StoreError;
+
+pub use filters::{authenticated, metadata_update, optional_session, optional_user_metadata, session, user_metadata};
+pub use rejection::recover;

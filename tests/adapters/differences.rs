@@ -1,0 +1,91 @@
+//! What frameworks cannot be made equal in, since the server or the router below the adapter decides it, and why.
+
+use std::io::{Read, Write};
+
+use crate::EXAMPLES;
+use crate::example::{Example, post};
+use crate::issuer::Issuer;
+
+/// A request, the status that most examples answer it with, and who differs.
+struct Difference {
+    name: &'static str,
+    /// The request up to the headers that all have.
+    start: String,
+    body: &'static str,
+    status: u16,
+    except: (&'static str, u16),
+}
+
+fn differences() -> Vec<Difference> {
+    const HOST: &str = "Host: localhost\r\n";
+    const CHUNKED: &str = "2\r\n{}\r\n0\r\n\r\n";
+    let get = |target: &str, headers: &str| format!("GET {target} HTTP/1.1\r\n{headers}");
+    let post =
+        |headers: &str| format!("POST /updateinfo HTTP/1.1\r\n{HOST}Content-Type: application/json\r\n{headers}\r\n");
+    // actix-web refuses what RFC 9112 lets a server refuse, and hyper makes sense of it: section 3.2 on `Host`, section
+    // 6.1 on two kinds of framing and on codings besides `chunked`, section 6.3 on several lengths that are equal.
+    let strict = |name, start, body| Difference { name, start, body, status: 200, except: ("actix", 400) };
+    vec![
+        strict("no Host", get("/userinfo", ""), ""),
+        strict("two Hosts", get("/userinfo", &HOST.repeat(2)), ""),
+        strict("two equal lengths", post("Content-Length: 2\r\nContent-Length: 2"), "{}"),
+        strict("a length and chunks", post("Content-Length: 2\r\nTransfer-Encoding: chunked"), CHUNKED),
+        strict("two codings", post("Transfer-Encoding: gzip, chunked"), CHUNKED),
+        strict("a target that is not ASCII", get("/userinfo?é", HOST), ""),
+        // Both refuse a target of this length; actix-web does not say that it is the length.
+        Difference {
+            status: 414,
+            ..strict("a target of 70 kB", get(&format!("/userinfo?{}", "a".repeat(70_000)), HOST), "")
+        },
+        // actix-web's router decodes letters that need not be encoded, which are the same by RFC 3986 section 6.2.2.2.
+        Difference {
+            status: 404,
+            except: ("actix", 200),
+            ..strict("an encoded letter in the path", get("/%75serinfo", HOST), "")
+        },
+        // To warp a path ends also at the slash after its last segment.
+        Difference {
+            status: 404,
+            except: ("warp", 200),
+            ..strict("a slash after the path", get("/userinfo/", HOST), "")
+        },
+    ]
+}
+
+#[test]
+fn differences_are_known_and_let_no_stranger_in() {
+    let issuer = Issuer::start();
+    let token = issuer.token("alice");
+    for name in EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::trusting(name, directory.path(), &issuer);
+        example.post("/updateinfo", &token, r#"{"a":1}"#);
+        for Difference { name: request, start, body, status, except: (other, different) } in differences() {
+            let status = if other == name { different } else { status };
+            let send = |header: &str| example.send(&format!("{start}Connection: close\r\n{header}\r\n{body}")).status();
+            assert_eq!(send(&format!("Authorization: Bearer {token}\r\n")), status, "{name}: {request}");
+            let signed_out = if status == 200 { 401 } else { status };
+            assert_eq!(send(""), signed_out, "{name}: {request}, signed out");
+        }
+        assert_eq!(example.get("/userinfo", &token).body(), br#"{"a":1}"#, "{name}");
+    }
+}
+
+/// actix-web asks every client that wants to know for its body, before anything looks at the request; the others only
+/// when the body is read, so that a refused client keeps it.
+#[test]
+fn only_actix_web_asks_for_the_body_of_a_request_that_is_refused() {
+    let issuer = Issuer::start();
+    for name in EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::trusting(name, directory.path(), &issuer);
+        let request =
+            post("/updateinfo", "not a token", "{}").replace("\r\n\r\n{}", "\r\nExpect: 100-continue\r\n\r\n");
+        let mut stream = example.connect();
+        stream.write_all(request.as_bytes()).expect("it is connected");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer, and then the end");
+        assert_eq!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\n"), name == "actix", "{name}: {answer}");
+        assert!(answer.contains("HTTP/1.1 401 Unauthorized\r\n"), "{name}: {answer}");
+    }
+}

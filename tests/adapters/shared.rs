@@ -1,0 +1,154 @@
+//! Requests, and the answers that the Tower layer and the ready-made endpoints give to them, which are the answers that
+//! every adapter must give.
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::json;
+use tower::{Layer, ServiceExt, service_fn};
+
+use tower_user_metadata::endpoints::UserMetadataEndpoints;
+use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+use tower_user_metadata::store::MemoryStore;
+use tower_user_metadata::{Authenticator, JwtVerifier, Limits, StoreError, StoreErrorKind, UserMetadataLayer, Version};
+
+const SECRET: &[u8] = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a client gets.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn new(response: Response<Bytes>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = String::from_utf8(body.to_vec()).expect("all bodies are text");
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub(crate) async fn collect<B: Body<Error: Debug>>(response: Response<B>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self::new(Response::from_parts(parts, body.collect().await.expect("it is in memory").to_bytes()))
+    }
+
+    /// Without the headers that only a body that is stored needs.
+    pub(crate) fn uncached(mut self) -> Self {
+        for name in [http::header::CACHE_CONTROL, http::header::VARY] {
+            self.headers.remove(name);
+        }
+        self
+    }
+}
+
+pub(crate) fn authenticator() -> Authenticator {
+    authenticator_on(MemoryStore::new())
+}
+
+pub(crate) fn authenticator_on(store: MemoryStore) -> Authenticator {
+    let key = VerificationKey::from_secret(Algorithm::HS256, SECRET).expect("a strong secret");
+    Authenticator::new(JwtVerifier::builder(key).build(), store)
+}
+
+/// A small store, so that bodies need not be large to be too large.
+pub(crate) fn small_store() -> MemoryStore {
+    MemoryStore::new().with_limits(Limits::default().with_document_bytes(1_000))
+}
+
+pub(crate) fn token(secret: &[u8], expires: SystemTime) -> String {
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let claims = json!({ "sub": "alice", "iat": seconds(expires - MINUTE), "exp": seconds(expires) });
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).expect("claims serialise")
+}
+
+/// The header that signs alice in.
+pub(crate) fn bearer() -> String {
+    format!("Bearer {}", token(SECRET, SystemTime::now() + MINUTE))
+}
+
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
+
+/// Requests that are refused, by what is wrong with them.
+pub(crate) fn strangers() -> Vec<(&'static str, Headers)> {
+    let value = |value: &[u8]| HeaderValue::from_bytes(value).expect("a header value");
+    let authorization = |line: &[u8]| vec![(http::header::AUTHORIZATION, value(line))];
+    let cookie = |line: &str| (http::header::COOKIE, value(line.as_bytes()));
+    let good = token(SECRET, SystemTime::now() + MINUTE);
+    let expired = token(SECRET, SystemTime::now() - MINUTE);
+    let forged = token(b"another secret of thirty-two bytes", SystemTime::now() + MINUTE);
+    vec![
+        ("no credentials", vec![]),
+        ("malformed bearer", authorization(b"Bearer")),
+        ("bytes beyond ASCII", authorization(b"Bearer \xff")),
+        ("not a token", authorization(b"Bearer a.b.c")),
+        ("expired", authorization(format!("Bearer {expired}").as_bytes())),
+        ("wrong key", authorization(format!("Bearer {forged}").as_bytes())),
+        ("two headers", [authorization(bearer().as_bytes()), authorization(bearer().as_bytes())].concat()),
+        ("two cookies", vec![cookie(&format!("sAccessToken={good}; sAccessToken={forged}"))]),
+        ("two cookie headers", vec![cookie(&format!("sAccessToken={good}")), cookie("sAccessToken=x")]),
+        ("a cookie from another site", vec![cookie(&format!("sAccessToken={good}"))]),
+    ]
+}
+
+/// What the Tower layer answers to a `POST` with these headers.
+pub(crate) async fn layer_answer(headers: Headers) -> Answer {
+    let handler = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+    let service = UserMetadataLayer::from_authenticator(authenticator()).layer(handler);
+    let response = service.oneshot(request(Method::POST, headers, ())).await.expect("a refusal is no error");
+    Answer::collect(response).await
+}
+
+/// Bodies that are no updates, with their content types, by what is wrong with them.
+pub(crate) fn bad_bodies() -> Vec<(&'static str, Headers, Vec<u8>)> {
+    let json = |kind: &'static str| vec![(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    let good = || json("application/json");
+    vec![
+        ("empty", good(), b"".to_vec()),
+        ("an array", good(), b"[]".to_vec()),
+        ("null", good(), b"null".to_vec()),
+        ("a string", good(), br#""x""#.to_vec()),
+        ("too large", good(), vec![b' '; 1_000_000]),
+        ("too large once merged", good(), format!(r#"{{"a":"{}"}}"#, "x".repeat(993)).into_bytes()),
+        ("too deep", good(), [b"[".repeat(200), b"]".repeat(200)].concat()),
+        ("not UTF-8", good(), b"{\"a\":\"\xff\"}".to_vec()),
+        ("U+0000", good(), br#"{"a":"\u0000"}"#.to_vec()),
+        ("no content type", vec![], b"{}".to_vec()),
+        ("another content type", json("text/plain"), b"{}".to_vec()),
+        ("another charset", json("application/json; charset=latin1"), b"{}".to_vec()),
+        ("two content types", [good(), good()].concat(), b"{}".to_vec()),
+    ]
+}
+
+/// What the ready-made endpoints answer to a `PATCH` of alice with this body.
+pub(crate) async fn endpoints_answer(store: MemoryStore, headers: Headers, body: Vec<u8>) -> Answer {
+    let layer = UserMetadataLayer::from_authenticator(authenticator_on(store));
+    let headers = [headers, vec![(http::header::AUTHORIZATION, HeaderValue::try_from(bearer()).expect("a value"))]];
+    let request = request(Method::PATCH, headers.concat(), Full::new(Bytes::from(body)));
+    let response = layer.layer(UserMetadataEndpoints::new()).oneshot(request).await.expect("a problem is no error");
+    Answer::collect(response).await.uncached()
+}
+
+pub(crate) fn request<B>(method: Method, headers: Headers, body: B) -> Request<B> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    for (name, value) in headers {
+        request.headers_mut().append(name, value);
+    }
+    request
+}
+
+/// One failure of each kind.
+pub(crate) fn store_errors() -> impl Iterator<Item = StoreError> {
+    use StoreErrorKind as Kind;
+    let kinds = [Kind::Unsupported, Kind::Unavailable, Kind::Timeout, Kind::Closed, Kind::Corrupt, Kind::Internal];
+    kinds.into_iter().map(StoreError::new).chain([StoreError::precondition_failed(Some(Version::from_bits(255)))])
+}
