@@ -10,6 +10,9 @@ use super::{Error, Reply};
 /// How long a token of the development login is good.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
+/// Far more than a login needs.
+const MAX_BYTES: usize = 64 * 1024;
+
 /// Signs in whoever asks, as whomever they like: for trying the examples on a machine of one's own.
 #[derive(Clone)]
 pub(crate) struct DevelopmentLogin {
@@ -46,6 +49,8 @@ impl DevelopmentLogin {
     }
 
     pub(crate) fn answer(&self, body: &[u8]) -> Reply {
+        // Frameworks differ in how much they read.
+        let body = if body.len() > MAX_BYTES { b"" } else { body };
         let Ok(Request { user_id }) = serde_json::from_slice(body) else {
             return Reply::message(400, r#"the body must be {"userId":"…"}"#);
         };
