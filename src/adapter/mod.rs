@@ -2,9 +2,9 @@
 //!
 //! | Framework | Feature | Sessions are verified by |
 //! |---|---|---|
-//! | [`actix`] | `actix` | the middleware [`user_metadata`](self::actix::user_metadata) |
-//! | [`axum`] | `axum` | [`UserMetadataLayer`](crate::UserMetadataLayer) |
-//! | [`warp`] | `warp` | the filters themselves, such as [`user_metadata`](self::warp::user_metadata) |
+//! | [actix-web](actix/index.html) | `actix` | the middleware `user_metadata` |
+//! | [axum](axum/index.html) | `axum` | [`UserMetadataLayer`](crate::UserMetadataLayer) |
+//! | [warp](warp/index.html) | `warp` | the filters themselves, such as `user_metadata` |
 //!
 //! Whatever speaks `http` 1 and Tower needs none of these: a handler takes the
 //! [`UserMetadataHandle`](crate::UserMetadataHandle) from the request's extensions.
