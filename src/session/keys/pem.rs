@@ -32,6 +32,12 @@ pub(super) fn parse(text: &[u8]) -> Result<PublicKey, InvalidKey> {
     }
 }
 
+/// Tells whether the bytes are the DER of a public key, SPKI or PKCS#1.
+pub(super) fn is_public_key_der(bytes: &[u8]) -> bool {
+    // The tag of a sequence. Ed25519 keys are also read bare, and then any 32 random bytes may be one.
+    bytes.first() == Some(&0x30) && bytes.len() != ED25519_BYTES && spki(bytes).is_some()
+}
+
 pub(super) fn is_p256_point(bytes: &[u8]) -> bool {
     bytes.len() == 65 && parses(&ECDSA_P256_SHA256_FIXED, bytes)
 }
