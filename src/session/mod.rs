@@ -1,4 +1,6 @@
 //! Who is calling: sessions, how they are verified, and where their tokens are found. Knows nothing of stores.
+//!
+#![doc = include_str!("choices.md")]
 
 mod anti_csrf;
 mod cache;
