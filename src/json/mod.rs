@@ -6,11 +6,14 @@
 
 mod reader;
 mod text;
+mod wrong_type;
 
 use std::borrow::Cow;
 
 use reader::Reader;
 pub(crate) use text::{compact, depth};
+pub use wrong_type::WrongType;
+pub(crate) use wrong_type::typed;
 
 /// Depth past which no text is read, whatever the limits say: the reader recurses once a level.
 pub(crate) const MAX_DEPTH: usize = 128;

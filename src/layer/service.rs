@@ -57,15 +57,24 @@ where
         match authentication.now_or_never() {
             Ok(outcome) => match admit(request.extensions_mut(), outcome) {
                 Ok(()) => ResponseFuture::admitted(self.inner.call(request)),
-                Err(error) => ResponseFuture::refused(refuse(&self.rejection, error)),
+                Err(error) => {
+                    // It is not called now, and perhaps for long not again: what it reserved goes back.
+                    drop(self.take_ready());
+                    ResponseFuture::refused(refuse(&self.rejection, error))
+                }
             },
             Err(authentication) => {
-                // The clone has not been polled ready, so it stays here and the one that has been goes along.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::verifying(authentication, request, ready, self.rejection.clone())
+                ResponseFuture::verifying(authentication, request, self.take_ready(), self.rejection.clone())
             }
         }
+    }
+}
+
+impl<S: Clone, R> UserMetadata<S, R> {
+    /// The service that was polled ready, with what it reserved; the clone that stays has to be polled anew.
+    fn take_ready(&mut self) -> S {
+        let clone = self.inner.clone();
+        std::mem::replace(&mut self.inner, clone)
     }
 }
 

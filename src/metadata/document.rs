@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{InvalidMetadata, InvalidMetadataKind, RULES};
-use crate::json;
+use crate::json::{self, WrongType};
 
 /// The document of one user: a JSON object whose root fields are raw JSON text, in order.
 ///
@@ -98,8 +98,8 @@ impl Metadata {
     /// # Errors
     ///
     /// The field is there and is not a `T`.
-    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, serde_json::Error> {
-        self.get_raw(name).map(serde_json::from_str).transpose()
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WrongType> {
+        self.get_raw(name).map(json::typed).transpose()
     }
 
     /// The whole document as a `T`.
@@ -107,8 +107,8 @@ impl Metadata {
     /// # Errors
     ///
     /// The document is not a `T`.
-    pub fn to<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.to_json())
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T, WrongType> {
+        json::typed(&self.to_json())
     }
 
     /// The whole document as a `serde_json` value; numbers past 64 bits are rounded to `f64`.
@@ -116,7 +116,7 @@ impl Metadata {
     /// # Errors
     ///
     /// A number is past the range of `f64`, for example `1e400`: `Value` cannot hold it.
-    pub fn to_value(&self) -> Result<Value, serde_json::Error> {
+    pub fn to_value(&self) -> Result<Value, WrongType> {
         self.to()
     }
 

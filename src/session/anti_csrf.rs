@@ -22,8 +22,8 @@ pub enum AntiCsrf {
     NoneBecauseCookiesAreSameSite,
 }
 
-/// What the request brings as its proof; taken from the headers before a verifier may have to wait.
-#[derive(Debug)]
+/// What the request brings as its proof; taken from the headers before a verifier may have to wait. Not `Debug`, since
+/// it may hold a secret.
 pub(crate) enum CsrfProof {
     NotNeeded,
     Missing,

@@ -191,16 +191,17 @@ fn bearer(headers: &dyn Headers) -> Result<Option<&str>, AuthError> {
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Ok(None);
     }
-    let padded = rest.first() == Some(&b' ');
-    match visible(rest.trim_ascii()) {
-        Some(token) if padded => Ok(Some(token)),
+    // RFC 9110 section 11.4: one space or more, and no other white space; HTTP took off what surrounds a value.
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    match rest.get(spaces..).and_then(visible) {
+        Some(token) if spaces > 0 => Ok(Some(token)),
         _ => Err(AuthError::because(Kind::MalformedCredentials, "not `Bearer` and one token")),
     }
 }
 
 fn header<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, AuthError> {
     let Some(value) = single(headers, name)? else { return Ok(None) };
-    let token = visible(value.trim_ascii());
+    let token = visible(value);
     token.map(Some).ok_or(AuthError::because(Kind::MalformedCredentials, "the header is not one token"))
 }
 
@@ -288,7 +289,12 @@ mod tests {
         assert_eq!(find(&[cookie]), Ok("C".to_owned()));
         assert_eq!(find(&[cookie, ("authorization", b"bearer  H")]), Ok("H".to_owned()));
         assert_eq!(find(&[cookie, ("authorization", b"Basic xyz")]), Ok("C".to_owned()));
-        assert_eq!(find(&[cookie, ("authorization", b"Bearer")]), Err(Kind::MalformedCredentials));
+        for malformed in
+            ["Bearer", "Bearer ", "Bearer\tH", "Bearer \tH", "Bearer H ", "Bearer H\t", "Bearer:H", "Bearer H H"]
+        {
+            let found = find(&[cookie, ("authorization", malformed.as_bytes())]);
+            assert_eq!(found, Err(Kind::MalformedCredentials), "{malformed:?}");
+        }
         assert_eq!(find(&[("cookie", b"a=1")]), Err(Kind::MissingCredentials));
         assert_eq!(find(&[("cookie", b"sAccessToken=")]), Err(Kind::MissingCredentials));
     }

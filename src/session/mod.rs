@@ -1,4 +1,6 @@
 //! Who is calling: sessions, how they are verified, and where their tokens are found. Knows nothing of stores.
+//!
+#![doc = include_str!("choices.md")]
 
 mod anti_csrf;
 mod cache;
@@ -58,8 +60,8 @@ pub trait SessionVerifier: Debug + Send + Sync + 'static {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict;
 }
 
-/// What a verifier is asked.
-#[derive(Clone, Copy, Debug)]
+/// What a verifier is asked. `Debug` does not print the token.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct VerifyInput<'a> {
     /// The token as the client sent it.
@@ -73,6 +75,12 @@ impl<'a> VerifyInput<'a> {
     #[must_use]
     pub fn new(token: &'a str, now: SystemTime) -> Self {
         Self { token, now }
+    }
+}
+
+impl Debug for VerifyInput<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifyInput").field("now", &self.now).finish_non_exhaustive()
     }
 }
 
@@ -97,5 +105,16 @@ impl Debug for Verdict {
 impl<V: SessionVerifier + ?Sized> SessionVerifier for std::sync::Arc<V> {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         (**self).verify(input)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_printed_without_its_token() {
+        let text = format!("{:?}", VerifyInput::new("eyJ.secret", SystemTime::UNIX_EPOCH));
+        assert!(text.starts_with("VerifyInput") && !text.contains("secret"), "{text}");
     }
 }

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
-use crate::json::{self, JsonError, Rules};
+use crate::json::{self, JsonError, Rules, WrongType};
 
 /// What is refused in headers and claims beyond a syntax error: two members of one name, nesting past 64 levels, and
 /// numbers past the range of `f64`, on which JSON readers disagree.
@@ -36,8 +36,8 @@ impl Payload {
         self.text.get(place.clone())
     }
 
-    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, serde_json::Error> {
-        self.raw(name).map(serde_json::from_str).transpose()
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WrongType> {
+        self.raw(name).map(json::typed).transpose()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {

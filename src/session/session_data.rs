@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::clock::{from_unix_millis, unix_millis};
 use super::payload::Payload;
+use crate::json::WrongType;
 use crate::user_id::UserId;
 
 /// A verified session: who is calling, until when, and what the token claims.
@@ -89,7 +90,7 @@ impl Session {
     /// # Errors
     ///
     /// The claim is there and is not a `T`.
-    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, serde_json::Error> {
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WrongType> {
         self.0.claims.get(name)
     }
 

@@ -65,7 +65,9 @@ impl<'a> Jws<'a> {
         }
         let text = |name| header.get::<String>(name).map_err(|_| malformed("a header member is not a string"));
         let algorithm = text("alg")?.ok_or(malformed("the header names no algorithm"))?;
-        Ok(Header { algorithm, kid: text("kid")?, token_type: text("typ")?, version: text("version")? })
+        // Not a member that RFC 7515 knows, so it means nothing to other tokens, whatever its type.
+        let version = header.get("version").ok().flatten();
+        Ok(Header { algorithm, kid: text("kid")?, token_type: text("typ")?, version })
     }
 
     pub(super) fn signature(&self) -> Result<Vec<u8>, AuthError> {

@@ -1,5 +1,6 @@
 //! Plain JWT access tokens: those of OpenID Connect providers (RFC 9068), and our own.
 
+use super::is_name;
 use super::jws::Header;
 use super::time::Times;
 use crate::session::clock::from_unix_millis;
@@ -40,11 +41,11 @@ pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64
         session = session.with_issued_at(from_unix_millis(issued_at));
     }
     if let Some(name) = &names.tenant
-        && let Some(tenant) = text(&claims, name)?
+        && let Some(tenant) = self::name(&claims, name)?
     {
         session = session.with_tenant_id(tenant);
     }
-    if let Some(handle) = text(&claims, &names.session)? {
+    if let Some(handle) = name(&claims, &names.session)? {
         session = session.with_handle(handle);
     }
     Ok(session.with_payload(claims, &PROTECTED).build())
@@ -52,6 +53,13 @@ pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64
 
 fn text(claims: &Payload, name: &str) -> Result<Option<String>, AuthError> {
     claims.get(name).map_err(|_| malformed("a claim is not a string"))
+}
+
+fn name(claims: &Payload, claim: &str) -> Result<Option<String>, AuthError> {
+    match text(claims, claim)? {
+        Some(name) if !is_name(&name) => Err(malformed("a tenant or a session without a proper name")),
+        name => Ok(name),
+    }
 }
 
 fn malformed(reason: &'static str) -> AuthError {

@@ -1,7 +1,8 @@
 //! The access tokens of SuperTokens, versions 1 to 5.
 
+use super::is_name;
 use super::jws::Header;
-use super::time::{expired, millis, numeric_date};
+use super::time::{expired, millis, not_yet_valid, numeric_date};
 use crate::session::clock::from_unix_millis;
 use crate::session::payload::Payload;
 use crate::session::{AuthError, AuthErrorKind as Kind, Session};
@@ -71,6 +72,7 @@ pub(super) fn session(version: u8, claims: Payload, now: i64) -> Result<Session,
     nullable(&claims, "parentRefreshTokenHash1")?;
     let anti_csrf = nullable(&claims, "antiCsrfToken")?;
     expired(expires_at, now, 0)?;
+    not_yet_valid(&claims, now, 0)?;
     let protected: &[&str] = match version {
         3 => &PROTECTED_V3,
         4 => &PROTECTED_V4,
@@ -124,7 +126,7 @@ fn user(claims: &Payload, name: &str) -> Result<UserId, AuthError> {
 }
 
 fn required(claims: &Payload, name: &str) -> Result<String, AuthError> {
-    optional(claims, name)?.ok_or(malformed("a required claim is missing"))
+    optional(claims, name)?.filter(|text| is_name(text)).ok_or(malformed("a required claim is missing or empty"))
 }
 
 fn optional(claims: &Payload, name: &str) -> Result<Option<String>, AuthError> {

@@ -22,15 +22,12 @@ impl Times {
     /// cannot be ended.
     pub(super) fn check(claims: &Payload, now: i64, leeway: i64) -> Result<Self, AuthError> {
         let expires_at = numeric_date(claims, "exp")?.ok_or(malformed("there is no exp"))?;
-        let not_before = numeric_date(claims, "nbf")?;
         let issued_at = numeric_date(claims, "iat")?;
         if issued_at.is_some_and(|issued_at| issued_at > expires_at) {
             return Err(malformed("exp is before iat"));
         }
         expired(expires_at, now, leeway)?;
-        if not_before.is_some_and(|not_before| not_before > now.saturating_add(leeway)) {
-            return Err(AuthError::because(Kind::NotYetValid, "nbf"));
-        }
+        not_yet_valid(claims, now, leeway)?;
         let tolerance = leeway.max(IAT_TOLERANCE);
         if issued_at.is_some_and(|issued_at| issued_at > now.saturating_add(tolerance)) {
             return Err(AuthError::because(Kind::NotYetValid, "iat"));
@@ -43,15 +40,28 @@ pub(super) fn expired(expires_at: i64, now: i64, leeway: i64) -> Result<(), Auth
     if expires_at.saturating_add(leeway) <= now { Err(AuthError::new(Kind::Expired)) } else { Ok(()) }
 }
 
+/// Compares `nbf` with now, if it is there (RFC 7519 section 4.1.5).
+pub(super) fn not_yet_valid(claims: &Payload, now: i64, leeway: i64) -> Result<(), AuthError> {
+    let not_before = millis_of(claims, "nbf", f64::ceil)?;
+    if not_before.is_some_and(|not_before| not_before > now.saturating_add(leeway)) {
+        return Err(AuthError::because(Kind::NotYetValid, "nbf"));
+    }
+    Ok(())
+}
+
 /// A NumericDate (RFC 7519 section 2) in milliseconds, cut to the second.
-///
-/// Any JSON number is taken: cores of SuperTokens before 6.0.9 wrote `1.691623046E9`.
 pub(super) fn numeric_date(claims: &Payload, name: &str) -> Result<Option<i64>, AuthError> {
+    millis_of(claims, name, f64::floor)
+}
+
+/// Any JSON number is taken: cores of SuperTokens before 6.0.9 wrote `1.691623046E9`. Fractions are rounded to a whole
+/// second, in the direction that makes a token valid for less long.
+fn millis_of(claims: &Payload, name: &str, round: fn(f64) -> f64) -> Result<Option<i64>, AuthError> {
     let seconds: Option<f64> = claims.get(name).map_err(|_| malformed("a time is not a number"))?;
     match seconds {
         None => Ok(None),
         #[expect(clippy::cast_possible_truncation, reason = "the range is checked: at most 253402300799 * 1000")]
-        Some(seconds) if seconds.abs() <= LATEST_SECONDS => Ok(Some(seconds.trunc() as i64 * 1_000)),
+        Some(seconds) if seconds.abs() <= LATEST_SECONDS => Ok(Some(round(seconds) as i64 * 1_000)),
         Some(_) => Err(malformed("a time is out of range")),
     }
 }

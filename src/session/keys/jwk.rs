@@ -7,6 +7,9 @@ use super::algorithm::{Algorithm, KeyType};
 use super::key::{InvalidKey, VerificationKey};
 use crate::session::payload::Payload;
 
+/// RFC 9864 gives EdDSA with this curve a name of its own; a key of that name verifies tokens of that name.
+const ED25519: &str = "Ed25519";
+
 /// Reads one JWK whose algorithm must be on the allow-list.
 ///
 /// A JWK without `alg` gets the first allowed algorithm that fits its type, so that no token can choose. Private
@@ -24,10 +27,10 @@ pub(super) fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<VerificationKe
         KeyType::Ed25519 => kty == "OKP" && curve.as_deref() == Some("Ed25519"),
         KeyType::Secret(_) => kty == "oct",
     };
-    let algorithm = match text(&jwk, "alg")? {
+    let named = text(&jwk, "alg")?;
+    let algorithm = match named.as_deref() {
         Some(name) => {
-            // RFC 9864 gives EdDSA with this curve a name of its own.
-            let name = if name == "Ed25519" { "EdDSA" } else { &name };
+            let name = if name == ED25519 { Algorithm::EdDSA.name() } else { name };
             let named = name.parse().map_err(|_| InvalidKey::AlgorithmNotAllowed)?;
             if !allowed.contains(&named) {
                 return Err(InvalidKey::AlgorithmNotAllowed);
@@ -46,6 +49,7 @@ pub(super) fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<VerificationKe
         KeyType::Ed25519 => VerificationKey::ed25519(&bytes(&jwk, "x")?)?,
         KeyType::Secret(_) => VerificationKey::from_secret(algorithm, bytes(&jwk, "k")?)?,
     };
+    let key = if named.as_deref() == Some(ED25519) { key.named(ED25519) } else { key };
     Ok(match kid {
         Some(kid) => key.with_kid(kid),
         None => key,

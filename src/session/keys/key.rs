@@ -21,6 +21,8 @@ use super::{jwk, pem, rsa, secret};
 pub struct VerificationKey {
     kid: Option<Box<str>>,
     algorithm: Algorithm,
+    /// What tokens call the algorithm.
+    name: &'static str,
     key: DecodingKey,
 }
 
@@ -58,10 +60,13 @@ pub enum InvalidKey {
     /// A point that is not on its curve, or of small order.
     #[error("the key's point is not a valid point of its curve")]
     InvalidPoint,
-    /// A secret shorter than the output of the algorithm's hash (RFC 7518 section 3.2): 32, 48 or 64 bytes.
-    #[error("a secret has at least 32 bytes for HS256, 48 for HS384 and 64 for HS512")]
+    /// A secret shorter than the output of the algorithm's hash (RFC 7518 section 3.2): 32, 48 or 64 bytes; or one in
+    /// hexadecimal, a UUID for example, with fewer than 64 digits, which stand for half as many bytes.
+    #[error(
+        "a secret has at least 32 bytes for HS256, 48 for HS384 and 64 for HS512, and at least 64 digits in hexadecimal"
+    )]
     SecretTooShort,
-    /// A secret that is known or easy to guess.
+    /// A secret that is known or easy to guess, or a public key.
     #[error("the secret is a known or guessable one; take 32 bytes or more from a random generator")]
     SecretWeak,
     /// Two keys have the same `kid`, so that a token could mean either.
@@ -99,8 +104,11 @@ impl VerificationKey {
     ///
     /// # Errors
     ///
-    /// The JWK is malformed, is not for verifying, or does not fit the algorithm.
+    /// The JWK is malformed, is a private key, is not for verifying, or does not fit the algorithm.
     pub fn from_jwk(algorithm: Algorithm, json: impl AsRef<[u8]>) -> Result<Self, InvalidKey> {
+        if jwk::is_private(json.as_ref()) {
+            return Err(InvalidKey::PrivateKey);
+        }
         jwk::parse(json.as_ref(), &[algorithm])
     }
 
@@ -135,6 +143,11 @@ impl VerificationKey {
         self.algorithm
     }
 
+    /// What the header of a token must call the algorithm.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Tells whether the signature is right over these very bytes.
     pub(crate) fn verifies(&self, message: &[u8], signature: &Vec<u8>) -> bool {
         // The provider is named and not looked up: another crate may have installed a different one, or none.
@@ -167,8 +180,13 @@ impl VerificationKey {
         Ok(Self::new(Algorithm::EdDSA, DecodingKey::from_ed_der(x)))
     }
 
+    pub(super) fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     fn new(algorithm: Algorithm, key: DecodingKey) -> Self {
-        Self { kid: None, algorithm, key }
+        Self { kid: None, algorithm, name: algorithm.name(), key }
     }
 }
 

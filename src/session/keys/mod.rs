@@ -57,3 +57,6 @@ impl From<VerificationKey> for Arc<dyn KeySource> {
         KeySet::from(key).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

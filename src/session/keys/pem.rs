@@ -25,11 +25,18 @@ pub(super) fn parse(text: &[u8]) -> Result<PublicKey, InvalidKey> {
     let [block] = blocks.as_slice() else { return Err(InvalidKey::NotPem) };
     let der = block.contents();
     match block.tag() {
+        // aws-lc also reads bare keys, and DER with something behind it.
+        "RSA PUBLIC KEY" | "PUBLIC KEY" if !is_one_sequence(der) => Err(InvalidKey::Malformed),
         "RSA PUBLIC KEY" => rsa_key(der).ok_or(InvalidKey::Malformed),
         "PUBLIC KEY" => spki(der).ok_or(InvalidKey::Malformed),
         tag if tag.ends_with("PRIVATE KEY") => Err(InvalidKey::PrivateKey),
         _ => Err(InvalidKey::NotPem),
     }
+}
+
+/// Tells whether the bytes are the DER of a public key, SPKI or PKCS#1.
+pub(super) fn is_public_key_der(bytes: &[u8]) -> bool {
+    is_one_sequence(bytes) && spki(bytes).is_some()
 }
 
 pub(super) fn is_p256_point(bytes: &[u8]) -> bool {
@@ -48,6 +55,19 @@ pub(super) fn is_ed25519_point(bytes: &[u8]) -> bool {
         *last &= 0x7f;
     }
     !ED25519_SMALL_ORDER.contains(&y) && parses(&ED25519, bytes)
+}
+
+/// Tells whether the bytes are one DER sequence (X.690 section 8.1.3), of a length that public keys have.
+fn is_one_sequence(der: &[u8]) -> bool {
+    let (length, content) = match der {
+        [0x30, length @ 0..=0x7f, content @ ..] | [0x30, 0x81, length @ 0x80..=0xff, content @ ..] => {
+            (usize::from(*length), content)
+        }
+        [0x30, 0x82, high @ 0x01..=0xff, low, content @ ..] => (usize::from(*high) << 8 | usize::from(*low), content),
+        _ => return false,
+    };
+    // The shortest is the SPKI of an Ed25519 key; what is shorter is read as a bare key.
+    length == content.len() && length > ED25519_BYTES
 }
 
 fn spki(der: &[u8]) -> Option<PublicKey> {

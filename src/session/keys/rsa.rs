@@ -11,6 +11,9 @@ pub(super) fn check(n: &[u8], e: &[u8]) -> Result<(), InvalidKey> {
     if !exponent(e).is_some_and(|e| e % 2 == 1 && (3..1 << 33).contains(&e)) {
         return Err(InvalidKey::RsaExponent);
     }
+    if n.last().is_none_or(|last| last % 2 == 0) {
+        return Err(InvalidKey::Malformed);
+    }
     if has_roca_fingerprint(n) { Err(InvalidKey::RsaRoca) } else { Ok(()) }
 }
 
@@ -57,6 +60,8 @@ mod tests {
         for e in [&[][..], &[1], &[2], &[4], &[2, 0, 0, 0, 1], &[1; 256]] {
             assert_eq!(check(&n, e), Err(InvalidKey::RsaExponent), "{e:?}");
         }
+        n[255] = 0xfe;
+        assert_eq!(check(&n, &[3]), Err(InvalidKey::Malformed));
         n[0] = 0x7f;
         assert_eq!(check(&n, &[3]), Err(InvalidKey::RsaSize));
         assert_eq!(check(&vec![0xff; 1025], &[3]), Err(InvalidKey::RsaSize));

@@ -1,0 +1,163 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use serde_json::json;
+use tower::{Layer, Service, service_fn};
+use tower_user_metadata::session::claims::{ClaimInput, ClaimRejection, ClaimValidator};
+use tower_user_metadata::{AuthError, AuthErrorKind};
+
+use crate::verifier::{Body, answer, both_ways, layer, run, with_token};
+
+/// Refuses everybody.
+#[derive(Debug)]
+struct Closed;
+
+impl ClaimValidator for Closed {
+    fn id(&self) -> &str {
+        "closed"
+    }
+
+    fn validate(&self, _: &ClaimInput<'_>) -> Result<(), ClaimRejection> {
+        Err(ClaimRejection::with_reason(json!({ "message": "wrong value" })))
+    }
+}
+
+/// Lets everybody in, and tells no reason when it does not.
+#[derive(Debug)]
+struct Silent(bool);
+
+impl ClaimValidator for Silent {
+    fn id(&self) -> &str {
+        "silent"
+    }
+
+    fn validate(&self, _: &ClaimInput<'_>) -> Result<(), ClaimRejection> {
+        if self.0 { Ok(()) } else { Err(ClaimRejection::without_reason()) }
+    }
+}
+
+fn text(response: Response<Body>) -> String {
+    let body = run(response.into_body().collect()).expect("infallible");
+    String::from_utf8(body.to_bytes().to_vec()).expect("text")
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().expect("text"))
+}
+
+#[test]
+fn each_kind_has_its_answer() {
+    for verifier in both_ways() {
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(answer("inner")) });
+        let mut open = layer(&verifier).layer(handler);
+        let claims = layer(&verifier)
+            .with_claim_validator(Closed)
+            .with_claim_validator(Silent(true))
+            .with_claim_validator(Silent(false));
+        let mut closed = claims.layer(handler);
+        let mut send = |service: &str, request| {
+            let response = if service == "open" { open.call(request) } else { closed.call(request) };
+            run(response).expect("infallible")
+        };
+        for (service, request, kind, status, body, challenge, retry) in [
+            (
+                "open",
+                Request::new(()),
+                AuthErrorKind::MissingCredentials,
+                401,
+                r#"{"message":"unauthorised"}"#,
+                Some("Bearer"),
+                None,
+            ),
+            (
+                "open",
+                with_token("bad"),
+                AuthErrorKind::BadSignature,
+                401,
+                r#"{"message":"try refresh token"}"#,
+                Some(r#"Bearer error="invalid_token""#),
+                None,
+            ),
+            (
+                "open",
+                with_token("down"),
+                AuthErrorKind::KeysUnavailable,
+                503,
+                r#"{"message":"session verification unavailable"}"#,
+                None,
+                Some("7"),
+            ),
+            (
+                "closed",
+                with_token("good"),
+                AuthErrorKind::InvalidClaims,
+                403,
+                r#"{"message":"invalid claim","claimValidationErrors":[{"id":"closed","reason":{"message":"wrong value"}},{"id":"silent"}]}"#,
+                Some(r#"Bearer error="insufficient_scope""#),
+                None,
+            ),
+        ] {
+            let response = send(service, request);
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(header(&response, "www-authenticate"), challenge);
+            assert_eq!(header(&response, "retry-after"), retry);
+            assert_eq!(header(&response, "cache-control"), Some("no-store"));
+            assert_eq!(header(&response, "vary"), Some("Authorization, Cookie"));
+            assert_eq!(header(&response, "content-type"), Some("application/json; charset=utf-8"));
+            assert_eq!(response.extensions().get::<AuthError>().expect("an error").kind(), kind);
+            assert_eq!(text(response), body);
+        }
+        // What is let through is the handler's alone.
+        let response = send("open", with_token("good"));
+        assert!(response.headers().is_empty() && response.extensions().get::<AuthError>().is_none());
+    }
+}
+
+#[test]
+fn an_application_may_answer_in_its_own_way() {
+    for verifier in both_ways() {
+        // Not even the body need be one that `JsonRejection` could make.
+        let rejection = |error: &AuthError| {
+            let mut response = Response::new(format!("no: {}", error.kind().message()));
+            *response.status_mut() = StatusCode::IM_A_TEAPOT;
+            response
+        };
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new("inner".to_owned())) });
+        let mut service = layer(&verifier).with_rejection_response(rejection).layer(handler);
+        let response = run(service.call(with_token("bad"))).expect("infallible");
+        assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+        assert_eq!(response.extensions().get::<AuthError>().expect("an error").kind(), AuthErrorKind::BadSignature);
+        assert_eq!(response.into_body(), "no: try refresh token");
+        let response = run(service.call(with_token("good"))).expect("infallible");
+        assert_eq!(response.into_body(), "inner");
+    }
+}
+
+/// A body that nobody may read.
+struct Unread;
+
+impl http_body::Body for Unread {
+    type Data = bytes::Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Infallible>>> {
+        panic!("the layer read the body")
+    }
+}
+
+/// Authentication looks at headers: the body of a stranger is never read, and that of a user by the handler alone.
+#[test]
+fn bodies_pass_unread() {
+    for verifier in both_ways() {
+        let handler = service_fn(|_: Request<Unread>| async { Ok::<_, Infallible>(answer("inner")) });
+        let mut service = layer(&verifier).layer(handler);
+        for (token, status) in [("good", 200), ("bad", 401)] {
+            let request = with_token(token).map(|()| Unread);
+            assert_eq!(run(service.call(request)).expect("infallible").status().as_u16(), status);
+        }
+    }
+}

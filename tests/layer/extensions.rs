@@ -1,0 +1,86 @@
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http::{Extensions, Request, Response};
+use tower::{Layer, Service, service_fn};
+use tower_user_metadata::layer::NoSession;
+use tower_user_metadata::store::{MemoryStore, MetadataStore};
+use tower_user_metadata::{Precondition, Session, UserId, UserMetadataHandle, UserMetadataLayer, metadata_update};
+
+use crate::verifier::{Body, Scripted, answer, both_ways, layer, run, session, with_token};
+
+/// Something of the application's own.
+#[derive(Clone, Debug, PartialEq)]
+struct Mine(u8);
+
+/// What the handler finds in the extensions, if it is called.
+fn extensions(layer: &UserMetadataLayer, request: Request<()>) -> Option<Extensions> {
+    let found = Arc::new(Mutex::new(None));
+    let handler = service_fn(|request: Request<()>| {
+        *found.lock().expect("not poisoned") = Some(request.extensions().clone());
+        async { Ok::<Response<Body>, Infallible>(answer("inner")) }
+    });
+    run(layer.layer(handler).call(request)).expect("infallible");
+    found.lock().expect("not poisoned").take()
+}
+
+/// As an outer layer, or a client's framework, may have left them: of somebody else, or of another request.
+fn with_stale_extensions(mut request: Request<()>) -> Request<()> {
+    let mallory = UserId::new("mallory").expect("an id");
+    let extensions = request.extensions_mut();
+    extensions.insert(session("mallory"));
+    extensions.insert(UserMetadataHandle::admin(mallory, Arc::new(MemoryStore::new())));
+    extensions.insert(NoSession);
+    extensions.insert(Mine(1));
+    request
+}
+
+#[test]
+fn a_good_session_replaces_whatever_was_there() {
+    for verifier in both_ways() {
+        for layer in [layer(&verifier), layer(&verifier).optional()] {
+            let found = extensions(&layer, with_stale_extensions(with_token("good"))).expect("called");
+            assert_eq!(found.get::<Session>().expect("a session").user_id().as_str(), "alice");
+            assert_eq!(found.get::<UserMetadataHandle>().expect("a handle").user_id().as_str(), "alice");
+            assert!(found.get::<NoSession>().is_none());
+            assert_eq!(found.get::<Mine>(), Some(&Mine(1)));
+        }
+    }
+}
+
+#[test]
+fn where_sessions_are_optional_a_stranger_is_nobody() {
+    for verifier in both_ways() {
+        let layer = layer(&verifier).optional();
+        for request in [Request::new(()), with_stale_extensions(Request::new(()))] {
+            let found = extensions(&layer, request).expect("called");
+            assert!(found.get::<Session>().is_none());
+            assert!(found.get::<UserMetadataHandle>().is_none());
+            assert!(found.get::<NoSession>().is_some());
+        }
+        // Bad credentials are no absence of credentials.
+        for token in ["bad", "down"] {
+            assert!(extensions(&layer, with_stale_extensions(with_token(token))).is_none(), "{token}");
+        }
+    }
+    for request in [Request::new(()), with_stale_extensions(Request::new(()))] {
+        assert!(extensions(&layer(&Scripted::at_once()), request).is_none());
+    }
+}
+
+/// The handle in the extensions is that of the layer's store, and the layer itself asks the store for nothing.
+#[tokio::test]
+async fn the_handle_reads_and_writes_the_store_of_the_layer() {
+    let store = MemoryStore::new();
+    let verifier = Scripted::at_once();
+    let layer = UserMetadataLayer::new(verifier, store.clone());
+    let found = extensions(&layer, with_token("good")).expect("called");
+    let alice = UserId::new("alice").expect("an id");
+    assert!(store.get(&alice).await.expect("memory").is_none());
+    let handle = found.get::<UserMetadataHandle>().expect("a handle");
+    handle.update(metadata_update! { "theme": "dark" }).await.expect("memory");
+    let record = store.get(&alice).await.expect("memory").expect("a document");
+    assert_eq!(record.metadata.to_json(), r#"{"theme":"dark"}"#);
+    handle.clear_if(Precondition::None).await.expect("memory");
+    assert!(store.get(&alice).await.expect("memory").is_none());
+}

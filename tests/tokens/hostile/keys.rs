@@ -1,0 +1,143 @@
+use serde_json::{Value, json};
+use tower_user_metadata::session::keys::{Algorithm, InvalidKey, KeySet, VerificationKey};
+use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier};
+
+use super::{CLAIMS, NOW, verdict};
+use crate::harness::{At, layer};
+use crate::mint::Signer;
+
+const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+fn refusal(algorithm: Algorithm, jwk: &Value) -> Option<InvalidKey> {
+    VerificationKey::from_jwk(algorithm, jwk.to_string()).err()
+}
+
+#[test]
+fn jwks_that_are_not_keys_for_verifying() {
+    let good = json!({ "kty": "OKP", "crv": "Ed25519", "x": X, "kid": "k", "alg": "EdDSA", "use": "sig", "key_ops": ["verify"] });
+    assert_eq!(refusal(Algorithm::EdDSA, &good), None);
+    for (member, value, expected) in [
+        ("kty", json!("okp"), InvalidKey::WrongType),
+        ("kty", json!("RSA"), InvalidKey::WrongType),
+        ("kty", json!(null), InvalidKey::Malformed),
+        ("kty", json!(["OKP"]), InvalidKey::Malformed),
+        ("crv", json!("ed25519"), InvalidKey::WrongType),
+        ("crv", json!("X25519"), InvalidKey::WrongType),
+        ("crv", json!("Ed448"), InvalidKey::WrongType),
+        ("crv", json!(1), InvalidKey::Malformed),
+        ("alg", json!("none"), InvalidKey::AlgorithmNotAllowed),
+        ("alg", json!("eddsa"), InvalidKey::AlgorithmNotAllowed),
+        ("alg", json!("HS256"), InvalidKey::AlgorithmNotAllowed),
+        ("alg", json!(null), InvalidKey::Malformed),
+        ("alg", json!(["EdDSA"]), InvalidKey::Malformed),
+        ("use", json!("enc"), InvalidKey::WrongUse),
+        ("use", json!(""), InvalidKey::WrongUse),
+        ("use", json!("SIG"), InvalidKey::WrongUse),
+        ("use", json!(["sig"]), InvalidKey::Malformed),
+        ("key_ops", json!([]), InvalidKey::WrongUse),
+        ("key_ops", json!(["sign"]), InvalidKey::WrongUse),
+        ("key_ops", json!("verify"), InvalidKey::Malformed),
+        ("key_ops", json!(["verify", 1]), InvalidKey::Malformed),
+        ("kid", json!(1), InvalidKey::Malformed),
+        ("kid", json!(null), InvalidKey::Malformed),
+        ("x", json!(""), InvalidKey::InvalidPoint),
+        ("x", json!(format!("{X}=")), InvalidKey::Malformed),
+        ("x", json!(format!(" {X}")), InvalidKey::Malformed),
+        ("x", json!(format!("{X}AA")), InvalidKey::Malformed),
+        ("x", json!(format!("{X}AAA")), InvalidKey::InvalidPoint),
+        ("x", json!("A".repeat(44)), InvalidKey::InvalidPoint),
+        ("x", json!("A".repeat(43)), InvalidKey::InvalidPoint),
+        ("x", json!(1), InvalidKey::Malformed),
+        ("d", json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"), InvalidKey::PrivateKey),
+        ("d", json!(null), InvalidKey::PrivateKey),
+    ] {
+        let mut jwk = good.clone();
+        jwk[member] = value;
+        assert_eq!(refusal(Algorithm::EdDSA, &jwk), Some(expected), "{member} of {jwk}");
+    }
+    for text in ["", "null", "[]", "{}", r#"{"kty":"OKP","kty":"OKP"}"#, "\u{feff}{}", "-----BEGIN PUBLIC KEY-----"] {
+        assert_eq!(VerificationKey::from_jwk(Algorithm::EdDSA, text).err(), Some(InvalidKey::Malformed), "{text}");
+    }
+}
+
+/// A key is for one algorithm, whatever its type could do besides.
+#[test]
+fn no_key_serves_two_algorithms() {
+    let rsa = Signer::fresh_rsa();
+    let key = rsa.verification_key();
+    assert_eq!(key.algorithm(), Algorithm::RS256);
+    let layer = layer(JwtVerifier::builder(key).build(), At::seconds(NOW));
+    for name in ["RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "HS256", "none"] {
+        let token = rsa.token(format!(r#"{{"alg":"{name}"}}"#), CLAIMS);
+        assert_eq!(verdict(&layer, token), Ok(Err(Kind::BadSignature)), "{name}");
+    }
+    let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": X });
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::HS256, Algorithm::PS512] {
+        assert_eq!(refusal(algorithm, &okp), Some(InvalidKey::WrongType), "{algorithm}");
+    }
+    // A public key is no secret, in whatever form it is given as one.
+    let jwk = okp.to_string();
+    assert_eq!(VerificationKey::from_secret(Algorithm::HS256, &jwk).err(), Some(InvalidKey::SecretWeak));
+    assert_eq!(VerificationKey::from_secret(Algorithm::RS256, &jwk).err(), Some(InvalidKey::WrongType));
+}
+
+/// RFC 9864: a key server may call its algorithm Ed25519, and then its tokens do so too.
+#[test]
+fn an_ed25519_key_takes_tokens_that_name_the_algorithm_as_it_does() {
+    let pkcs8 = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
+    let signer = Signer::ed25519(pkcs8.expect("randomness").as_ref());
+    let x = signer.ed25519_x();
+    for (own, other) in [("EdDSA", "Ed25519"), ("Ed25519", "EdDSA")] {
+        let jwks = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k", "alg": own }] });
+        let keys = KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA]).expect("a key set");
+        let layer = layer(JwtVerifier::builder(keys).build(), At::seconds(NOW));
+        let token = |name: &str| signer.token(format!(r#"{{"alg":"{name}","kid":"k"}}"#), CLAIMS);
+        assert_eq!(verdict(&layer, token(own)), Ok(Ok(())), "{own}");
+        assert_eq!(verdict(&layer, token(other)), Ok(Err(Kind::BadSignature)), "{other}");
+    }
+}
+
+#[test]
+fn pem_texts_that_are_not_one_public_key() {
+    let good = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAfU0Of2FTpptiQrUiq77mhf2kQg+INLEIw72uNp71Sfo=\n-----END PUBLIC KEY-----\n";
+    let refusal = |text: &str| VerificationKey::from_pem(Algorithm::EdDSA, text).err();
+    assert_eq!(refusal(good), None);
+    assert_eq!(refusal(&good.replace('\n', "\r\n")), None);
+    assert_eq!(refusal(&format!("\n\n{good}")), None);
+    for (text, expected) in [
+        (String::new(), InvalidKey::NotPem),
+        ("/etc/keys/public.pem".to_owned(), InvalidKey::NotPem),
+        (good.replace("-----BEGIN PUBLIC KEY-----\n", ""), InvalidKey::NotPem),
+        (format!("{good}{good}"), InvalidKey::NotPem),
+        (good.replace("PUBLIC KEY", "CERTIFICATE"), InvalidKey::NotPem),
+        (good.replace("PUBLIC KEY", "PRIVATE KEY"), InvalidKey::PrivateKey),
+        (good.replace("PUBLIC KEY", "ENCRYPTED PRIVATE KEY"), InvalidKey::PrivateKey),
+        (good.replace("PUBLIC KEY", "RSA PUBLIC KEY"), InvalidKey::Malformed),
+        (good.replace("fU0O", "fU0Of2FT"), InvalidKey::Malformed),
+        (good.replace("MCow", "MCox"), InvalidKey::Malformed),
+    ] {
+        assert_eq!(refusal(&text), Some(expected), "{text}");
+    }
+    assert_eq!(VerificationKey::from_pem(Algorithm::RS256, good).err(), Some(InvalidKey::WrongType));
+    assert_eq!(VerificationKey::from_pem(Algorithm::HS256, good).err(), Some(InvalidKey::WrongType));
+}
+
+#[test]
+fn sets_in_which_a_token_could_mean_two_keys() {
+    let key = |kid: Option<&str>| {
+        let key = VerificationKey::from_secret(Algorithm::HS256, super::SECRET).expect("a secret");
+        kid.map_or(key.clone(), |kid| key.with_kid(kid))
+    };
+    let refusal = |keys: Vec<VerificationKey>| KeySet::new(keys).err();
+    assert_eq!(refusal(vec![]), Some(InvalidKey::NoUsableKey));
+    assert_eq!(refusal(vec![key(Some("a")), key(Some("a"))]), Some(InvalidKey::DuplicateKid));
+    assert_eq!(refusal(vec![key(None), key(None)]), Some(InvalidKey::DuplicateKid));
+    assert_eq!(refusal(vec![key(None), key(Some("a"))]), Some(InvalidKey::MissingKid));
+    assert_eq!(refusal(vec![key(Some("a")), key(Some("A")), key(Some("")), key(Some("a "))]), None);
+    // Of several keys, a token that names none means none.
+    let several = KeySet::new([key(Some("a")), key(Some("b"))]).expect("a key set");
+    let layer = layer(JwtVerifier::builder(several).build(), At::seconds(NOW));
+    let signer = Signer::secret(super::SECRET);
+    assert_eq!(verdict(&layer, signer.token(super::HEADER, CLAIMS)), Ok(Err(Kind::UnknownKey)));
+    assert_eq!(verdict(&layer, signer.token(r#"{"alg":"HS256","kid":"b"}"#, CLAIMS)), Ok(Ok(())));
+}

@@ -1,0 +1,217 @@
+use tower_user_metadata::session::keys::{Algorithm, KeySet, VerificationKey};
+use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier, UserMetadataLayer};
+
+use super::{NOW, all_get, verdict};
+use crate::harness::{At, layer};
+use crate::mint::{Signer, supertokens_claims, supertokens_header};
+
+const KID: &str = "d-1800000000000";
+
+fn dynamic() -> (Signer, UserMetadataLayer) {
+    let signer = Signer::fresh_rsa();
+    let keys = [KID, "s-1"].map(|kid| signer.verification_key().with_kid(kid));
+    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build();
+    (signer, layer(verifier, At::seconds(NOW)))
+}
+
+fn claims() -> String {
+    supertokens_claims("user-1", Some("csrf"), NOW, "")
+}
+
+#[test]
+fn headers_of_something_else() {
+    let (signer, layer) = dynamic();
+    let sent = |header: &str| verdict(&layer, signer.token(header, claims()));
+    let rows = [
+        r#"{"kid":"d-1800000000000","typ":"JWT","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":5,"alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":null,"alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":["5"],"alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"0","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"1","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"2","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"6","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"-5","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"05","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"5.0","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":" 5","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"5\u0000","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"JWT","version":"\uff15","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","version":"5","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"jwt","version":"5","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"at+jwt","version":"5","alg":"RS256"}"#,
+        r#"{"kid":"d-1800000000000","typ":"","version":"5","alg":"RS256"}"#,
+        r#"{"typ":"JWT","version":"5","alg":"RS256"}"#,
+    ];
+    all_get(Err(Kind::WrongPurpose), rows, sent);
+    all_get(Err(Kind::UnknownKey), ["s-1", "d-2", "", "D-1800000000000", "d-1800000000000 "], |kid| {
+        sent(&supertokens_header(kid))
+    });
+    // Another algorithm, even one of the same key, is not that of SuperTokens.
+    for algorithm in ["RS384", "RS512", "PS256", "HS256", "none"] {
+        let header = supertokens_header(KID).replace("RS256", algorithm);
+        assert_eq!(sent(&header), Ok(Err(Kind::BadSignature)), "{algorithm}");
+    }
+    assert_eq!(sent(&supertokens_header(KID)), Ok(Ok(())));
+}
+
+/// The two kinds of keys are kept apart, even where one key has no name and takes any.
+#[test]
+fn the_other_kind_of_key() {
+    let signer = Signer::fresh_rsa();
+    let keys = signer.verification_key();
+    let dynamic = layer(JwtVerifier::supertokens(keys.clone()).build(), At::seconds(NOW));
+    let fixed = layer(JwtVerifier::supertokens(keys).with_static_signing_key().build(), At::seconds(NOW));
+    for (kid, is_dynamic) in
+        [("d-1", true), ("d-", true), ("s-1", false), ("", false), ("D-1", false), ("x-d-1", false)]
+    {
+        let token = signer.token(supertokens_header(kid), claims());
+        let expected = |fits: bool| if fits { Ok(()) } else { Err(Kind::UnknownKey) };
+        assert_eq!(verdict(&dynamic, &token), Ok(expected(is_dynamic)), "{kid}");
+        assert_eq!(verdict(&fixed, &token), Ok(expected(!is_dynamic)), "{kid}");
+    }
+}
+
+#[test]
+fn claims_that_are_not_those_of_a_session() {
+    let (signer, layer) = dynamic();
+    let good: serde_json::Value = serde_json::from_str(&claims()).expect("JSON");
+    let changed = |name: &str, value: Option<&str>| {
+        // By hand, since values are not all what `serde_json` would write.
+        let members: Vec<_> = good
+            .as_object()
+            .expect("an object")
+            .iter()
+            .filter(|(member, _)| *member != name)
+            .map(|(member, value)| format!("{member:?}:{value}"))
+            .chain(value.map(|value| format!("{name:?}:{value}")))
+            .collect();
+        verdict(&layer, signer.token(supertokens_header(KID), format!("{{{}}}", members.join(","))))
+    };
+    for name in ["sub", "rsub", "tId", "sessionHandle", "refreshTokenHash1"] {
+        let rows =
+            ["null", "1", "true", "[]", "{}", r#"["user-1"]"#, r#""""#, r#""a\u0000""#, r#""a\r\nb""#, r#""\u001b[m""#];
+        all_get(Err(Kind::MalformedClaims), rows, |value| changed(name, Some(value)));
+        assert_eq!(changed(name, None), Ok(Err(Kind::MalformedClaims)), "{name}");
+    }
+    for name in ["sub", "rsub"] {
+        let long = format!("\"{}\"", "u".repeat(129));
+        all_get(Err(Kind::MalformedClaims), [r#"" user-1""#, r#""user-1 ""#, &long], |value| {
+            changed(name, Some(value))
+        });
+    }
+    for name in ["iat", "exp"] {
+        let rows =
+            ["null", "\"1800003600\"", "true", "[]", "{}", "1e400", "1800003600000", "9223372036854775807", "1e300"];
+        all_get(Err(Kind::MalformedClaims), rows, |value| changed(name, Some(value)));
+        assert_eq!(changed(name, None), Ok(Err(Kind::MalformedClaims)), "{name}");
+    }
+    all_get(Err(Kind::Expired), ["1800000000", "1.8e9", "0", "-1", "-0"], |value| changed("exp", Some(value)));
+    all_get(Ok(()), ["1.800000001E9", "1800000001.5"], |value| changed("exp", Some(value)));
+    // No leeway, and nothing to set one.
+    all_get(Err(Kind::NotYetValid), ["1800000001", "1800000000.5"], |value| changed("nbf", Some(value)));
+    all_get(Err(Kind::MalformedClaims), ["null", "\"0\"", "{}"], |value| changed("nbf", Some(value)));
+    assert_eq!(changed("nbf", Some("1800000000")), Ok(Ok(())));
+    for name in ["parentRefreshTokenHash1", "antiCsrfToken"] {
+        all_get(Err(Kind::MalformedClaims), ["1", "true", "[]", "{}"], |value| changed(name, Some(value)));
+        all_get(Ok(()), ["null", r#""x""#], |value| changed(name, Some(value)));
+    }
+}
+
+/// Tokens for OAuth2 clients are signed with the same keys, and differ in `stt` alone.
+#[test]
+fn tokens_for_oauth2() {
+    let (signer, layer) = dynamic();
+    let stt = |value: &str| {
+        let extra = format!(r#","stt":{value}"#);
+        verdict(&layer, signer.token(supertokens_header(KID), supertokens_claims("user-1", None, NOW, &extra)))
+    };
+    let rows = ["1", "2", "-1", "null", "true", "false", "\"0\"", "\"\"", "[]", "[0]", "{}", "0.5", "1e1", "00x"];
+    all_get(Err(Kind::WrongPurpose), &rows[..rows.len() - 1], stt);
+    assert_eq!(stt("00"), Ok(Err(Kind::MalformedClaims)));
+    assert_eq!(stt("0"), Ok(Ok(())));
+    assert_eq!(stt(" 0 "), Ok(Ok(())));
+}
+
+/// Versions differ in what they demand, so a version cannot be taken for an older one with fewer demands.
+#[test]
+fn each_version_has_its_claims() {
+    let (signer, layer) = dynamic();
+    let sent = |version: &str, claims: &str| {
+        let header = supertokens_header(KID).replace("\"5\"", &format!("\"{version}\""));
+        verdict(&layer, signer.token(header, claims))
+    };
+    let v5 = claims();
+    let v4 = v5.replace(r#""rsub":"user-1","#, "");
+    let v3 = v4.replace(r#""tId":"public","#, "");
+    for (version, accepted) in [("3", [true, true, true]), ("4", [false, true, true]), ("5", [false, false, true])] {
+        for (claims, accepted) in [&v3, &v4, &v5].into_iter().zip(accepted) {
+            let expected = if accepted { Ok(()) } else { Err(Kind::MalformedClaims) };
+            assert_eq!(sent(version, claims), Ok(expected), "{version}: {claims}");
+        }
+    }
+    // In version 3 these names are the application's.
+    assert_eq!(sent("3", &v5.replace("\"public\"", "7").replace("\"rsub\":\"user-1\"", "\"rsub\":null")), Ok(Ok(())));
+}
+
+#[test]
+fn legacy_claims() {
+    let (signer, layer) = dynamic();
+    let good = r#"{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{}}"#;
+    let sent = |claims: &str| verdict(&layer, signer.legacy_token(claims));
+    assert_eq!(sent(good), Ok(Ok(())));
+    let rows = [
+        ("\"user-1\"", vec!["null", "1", "\"\"", "\" a\"", "\"a\\u0000\"", "[]"]),
+        (
+            "1800003600000",
+            vec!["null", "\"1800003600000\"", "1800003600000.0", "1.8e12", "-1", "true", "18446744073709551615"],
+        ),
+        ("1800000000000", vec!["null", "\"1\"", "1e3", "-1", "{}"]),
+        ("\"h\"", vec!["null", "\"\"", "1", "\"\\n\""]),
+        ("\"r\"", vec!["null", "\"\"", "1", "[]"]),
+        ("{}", vec!["null", "1", "[]", "\"x\"", r#"{"a":1,"a":2}"#]),
+    ];
+    for (value, others) in rows {
+        all_get(Err(Kind::MalformedClaims), others, |other| sent(&good.replace(value, other)));
+    }
+    for name in ["userId", "expiryTime", "timeCreated", "sessionHandle", "refreshTokenHash1", "userData"] {
+        assert_eq!(sent(&good.replace(name, "x")), Ok(Err(Kind::MalformedClaims)), "{name}");
+    }
+    for time in ["1800000000000", "1799999999999", "0"] {
+        assert_eq!(sent(&good.replace("1800003600000", time)), Ok(Err(Kind::Expired)), "{time}");
+    }
+    assert_eq!(sent(&good.replace("1800003600000", "1800000000001")), Ok(Ok(())));
+    // Signed by nobody we know: of several keys none fits.
+    let stranger = Signer::fresh_rsa();
+    assert_eq!(verdict(&layer, stranger.legacy_token(good)), Ok(Err(Kind::BadSignature)));
+}
+
+/// The keys that are tried for a token that names none are those of its algorithm.
+#[test]
+fn keys_of_other_algorithms_do_not_crowd_out_those_of_legacy_tokens() {
+    let signer = Signer::fresh_rsa();
+    let secret = |n: u8| {
+        let secret: Vec<u8> = (0..32).map(|i: u8| i.wrapping_mul(37) ^ n.wrapping_mul(91)).collect();
+        VerificationKey::from_secret(Algorithm::HS256, secret).expect("a secret").with_kid(format!("h-{n}"))
+    };
+    let keys = (0..60).map(secret).chain([signer.verification_key().with_kid(KID)]);
+    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build();
+    let layer = layer(verifier, At::seconds(NOW));
+    let claims = r#"{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{}}"#;
+    assert_eq!(verdict(&layer, signer.legacy_token(claims)), Ok(Ok(())));
+}
+
+/// A verifier for plain tokens takes none of SuperTokens' rules, and one for SuperTokens no plain token.
+#[test]
+fn profiles_do_not_mix() {
+    let signer = Signer::fresh_rsa();
+    let supertokens = layer(JwtVerifier::supertokens(signer.verification_key()).build(), At::seconds(NOW));
+    let plain = layer(JwtVerifier::builder(signer.verification_key()).build(), At::seconds(NOW));
+    let token = signer.token(r#"{"alg":"RS256","typ":"JWT","kid":"d-1"}"#, super::CLAIMS);
+    assert_eq!(verdict(&supertokens, &token), Ok(Err(Kind::WrongPurpose)));
+    assert_eq!(verdict(&plain, &token), Ok(Ok(())));
+    let legacy = signer.legacy_token(super::CLAIMS);
+    assert_eq!(verdict(&plain, &legacy), Ok(Err(Kind::MalformedToken)));
+    assert_eq!(verdict(&supertokens, &legacy), Ok(Err(Kind::MalformedClaims)));
+}

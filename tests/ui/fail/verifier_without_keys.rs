@@ -1,0 +1,7 @@
+//! A verifier without keys could only take everything or nothing.
+
+use tower_user_metadata::JwtVerifier;
+
+fn main() {
+    let _ = JwtVerifier::builder().build();
+}
