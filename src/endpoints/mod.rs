@@ -86,6 +86,19 @@ impl UserMetadataEndpoints {
         self
     }
 
+    /// Answers a request whose extensions hold the user's handle.
+    pub(crate) async fn respond<B>(self, request: Request<B>) -> Response<Bytes>
+    where
+        B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let mut response = self.answer(request).await.unwrap_or_else(Problem::into_response);
+        // One user's document must not be given to another, and a browser must ask again before it shows its own.
+        let headers: &mut HeaderMap = response.headers_mut();
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+        headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
+        response
+    }
+
     async fn answer<B>(self, request: Request<B>) -> Result<Response<Bytes>, Problem>
     where
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
@@ -169,13 +182,6 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let endpoints = *self;
-        Box::pin(async move {
-            let mut response = endpoints.answer(request).await.unwrap_or_else(Problem::into_response);
-            // One user's document must not be given to another, and a browser must ask again before it shows its own.
-            let headers: &mut HeaderMap = response.headers_mut();
-            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
-            headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
-            Ok(response.map(Full::new))
-        })
+        Box::pin(async move { Ok(endpoints.respond(request).await.map(Full::new)) })
     }
 }

@@ -66,7 +66,7 @@ impl FromRequest for MetadataUpdate {
 }
 
 /// A stranger who was let through, where sessions are optional, is refused here.
-fn required<T: From<Authenticated>>(request: &HttpRequest) -> Result<T, Problem> {
+pub(super) fn required<T: From<Authenticated>>(request: &HttpRequest) -> Result<T, Problem> {
     found(request)?.map(T::from).ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
 }
 

@@ -7,6 +7,8 @@
 //!   `None` for requests without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request.
 //!
+//! [`endpoints`] mounts the ready-made endpoints.
+//!
 //! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] are errors of actix-web, so `?` works on them, and
 //! each is answered as the [ready-made endpoints](crate::endpoints) would. A route without the middleware is answered
 //! with a 500 that says how to add it. Do not take an `Option<Session>`: actix-web makes `None` of that 500 too, and
@@ -61,6 +63,7 @@
 //!
 //! [actix-web]: https://docs.rs/actix-web/4
 
+mod endpoints;
 mod extract;
 mod middleware;
 mod response;
@@ -78,5 +81,6 @@ use crate::session::{AuthError, Session};
 #[cfg(doc)]
 use crate::store::StoreError;
 
+pub use endpoints::endpoints;
 pub use extract::Optional;
 pub use middleware::user_metadata;

@@ -34,7 +34,7 @@ response_error! {
 }
 
 /// A response in the types of actix-web, which are those of `http` 0.2.
-fn convert(mut response: http::Response<bytes::Bytes>) -> HttpResponse {
+pub(super) fn convert(mut response: http::Response<bytes::Bytes>) -> HttpResponse {
     // What is a status or a header in `http` 1 is one in 0.2 too, so nothing is lost.
     let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut builder = HttpResponse::build(status);

@@ -2,11 +2,12 @@ use bytes::Buf;
 use futures_core::Stream;
 use http::{HeaderMap, Method};
 use warp::reject::Rejection;
+use warp::reply::Response;
 use warp::{Error, Filter};
 
 use crate::adapter::body::Chunks;
 use crate::authenticator::{Authenticated, Authenticator};
-use crate::endpoints::read_update;
+use crate::endpoints::{UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Limits, MetadataUpdate};
 use crate::session::{AuthError, AuthErrorKind, Session};
@@ -64,6 +65,48 @@ pub fn metadata_update(
     warp::header::headers_cloned()
         .and(warp::body::stream())
         .and_then(move |headers, body| async move { update(&headers, body, limits).await })
+}
+
+/// The [ready-made endpoints](crate::endpoints), behind a verified session; rejects with an [`AuthError`].
+///
+/// ```
+/// use tower_user_metadata::adapter::warp::{endpoints, recover};
+/// use tower_user_metadata::endpoints::UserMetadataEndpoints;
+/// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+/// # use tower_user_metadata::{Authenticator, JwtVerifier, store::MemoryStore};
+/// use warp::Filter;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
+/// # let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
+/// # let sessions = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+/// # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
+/// # let key = jsonwebtoken::EncodingKey::from_secret(secret);
+/// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
+/// let metadata = warp::path!("metadata").and(endpoints(&sessions, UserMetadataEndpoints::new()));
+/// let routes = metadata.recover(recover);
+///
+/// let request = warp::test::request().path("/metadata").method("PATCH").body(r#"{"theme":"dark"}"#);
+/// let request = request.header("content-type", "application/json");
+/// let patched = request.header("authorization", format!("Bearer {token}")).reply(&routes).await;
+/// assert_eq!((patched.status().as_u16(), &patched.body()[..]), (200, &br#"{"theme":"dark"}"#[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn endpoints(
+    authenticator: &Authenticator,
+    endpoints: UserMetadataEndpoints,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<> {
+    let parts = warp::method().and(warp::header::headers_cloned()).and(warp::body::stream());
+    user_metadata(authenticator).and(parts).then(move |metadata: UserMetadataHandle, method, headers, body| {
+        let mut request = http::Request::new(Chunks::new(&headers, body));
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
+        request.extensions_mut().insert(metadata);
+        async move { endpoints.respond(request).await.map(Into::into) }
+    })
 }
 
 async fn update<B: Buf>(

@@ -4,7 +4,8 @@
 //!
 //! * [`user_metadata`] and [`session`] extract a [`UserMetadataHandle`] or a [`Session`], [`authenticated`] both;
 //! * [`optional_user_metadata`] and [`optional_session`] extract an `Option`: `None` for requests without credentials;
-//! * [`metadata_update`] extracts a [`MetadataUpdate`] from the body of the request.
+//! * [`metadata_update`] extracts a [`MetadataUpdate`] from the body of the request;
+//! * [`endpoints`] answers with the ready-made endpoints.
 //!
 //! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] become rejections, so `?` works on them in a
 //! handler for `and_then`. [`recover`] renders them all. Put it around the routes that use these filters, and routes that
@@ -74,5 +75,7 @@ use crate::session::{AuthError, Session};
 #[cfg(doc)]
 use crate::store::StoreError;
 
-pub use filters::{authenticated, metadata_update, optional_session, optional_user_metadata, session, user_metadata};
+pub use filters::{
+    authenticated, endpoints, metadata_update, optional_session, optional_user_metadata, session, user_metadata,
+};
 pub use rejection::recover;
