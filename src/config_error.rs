@@ -61,7 +61,7 @@ pub enum ConfigError {
     /// The file of a store cannot be created or opened.
     #[error("the database file `{}` cannot be opened (a missing file is created, a missing directory is not)", .path.display())]
     StoreFile {
-        /// The file as it was named.
+        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,
@@ -69,7 +69,7 @@ pub enum ConfigError {
     /// The database was made by something else; it was left as it is.
     #[error("the database file `{}` holds something else than user metadata", .path.display())]
     ForeignDatabase {
-        /// The file as it was named.
+        /// The file.
         path: PathBuf,
     },
     /// The database was written by a newer version of this crate; it was left as it is.

@@ -7,6 +7,8 @@ mod document;
 mod error;
 mod limits;
 mod record;
+#[cfg(feature = "sqlite")]
+mod stored;
 mod update;
 
 pub use document::Metadata;

@@ -151,7 +151,9 @@ impl MetadataUpdate {
         let kept = stored.fields.iter().filter(|(name, _)| !self.fields.contains_key(&***name));
         let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
         let set = self.fields.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-        let merged = Metadata { fields: Arc::new(kept.chain(set).collect()) };
+        let mut fields = IndexMap::with_capacity(stored.fields.len() + self.fields.len());
+        fields.extend(kept.chain(set));
+        let merged = Metadata { fields: Arc::new(fields) };
         limits.check_merged(&merged)?;
         Ok(merged)
     }

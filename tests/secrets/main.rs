@@ -2,6 +2,7 @@
 //!
 //! A binary of its own, since the subscriber and the panic hook are those of the whole process.
 
+mod outside;
 mod watch;
 mod world;
 
@@ -39,6 +40,8 @@ async fn nothing_that_is_printed_tells_a_secret() {
     claims(&world, &watch).await;
     documents(&world, &watch).await;
     endpoints(&world, &watch).await;
+    outside::key_servers(&world, &watch).await;
+    outside::databases(&world, &watch).await;
     panics(&world, &watch).await;
 
     assert!(watch.read() > 200, "only {} texts were read", watch.read());

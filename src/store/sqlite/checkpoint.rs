@@ -1,22 +1,24 @@
 //! Keeps the write-ahead log short without stopping the writer for long.
 //!
 //! Pages go from the log to the database on a thread of their own, while the writer goes on. A log in which there is
-//! always something new never begins anew, though, so past a bound the writer waits once for the last few pages.
+//! always something new never begins anew, though, so a writer that never pauses must be made to, at a bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::query;
 
-/// Pages in the log after which a checkpoint runs beside the writer, and again after as many more: 4 MiB of 4 KiB pages.
-const BESIDE: u32 = 1_000;
+/// Pages in the log after which a checkpoint runs beside a writer that pauses now and then; its next write finds a log
+/// that is done with, and begins it anew. 4 MiB of 4 KiB pages.
+const EASY: u32 = 1_000;
 
-/// Pages in the log after which the writer waits until it can begin anew: 32 MiB of 4 KiB pages.
-const BOUND: u32 = 8 * BESIDE;
+/// Pages in the log after which a writer that never pauses is made to: 32 MiB of 4 KiB pages. Fewer would make more of
+/// its groups wait, more would make a longer log to read after a crash.
+const BOUND: u32 = 8_000;
 
 /// Bytes to which the file of the log is cut when it begins anew and has grown past the bound, after somebody else
 /// read for long.
@@ -25,9 +27,18 @@ pub(super) const LOG_BYTES: u32 = 2 * BOUND * 4_096;
 /// How long a checkpoint waits for readers before it gives up: the writer is waiting too.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
+/// A checkpoint that takes less has left little to sync, so that the next one will be as quick.
+const QUICK: Duration = Duration::from_millis(4);
+
+/// Checkpoints beside the writer before it waits for one, quick or not.
+const ROUNDS: u32 = 6;
+
+/// Time enough for a checkpoint to copy what one or two groups wrote.
+const COPYING: Duration = Duration::from_millis(1);
+
+/// What the writer asks for; the sender tells by going away that it is over.
 enum Ask {
-    Beside,
-    /// Answered when it is over; a lost answer is an answer too.
+    Beside(SyncSender<()>),
     Restart(SyncSender<()>),
 }
 
@@ -38,6 +49,8 @@ struct Shared {
     pages: AtomicU32,
     /// Pages of it that are in the database.
     moved: AtomicU32,
+    /// The last checkpoint beside the writer was quick.
+    quick: AtomicBool,
     running: AtomicBool,
 }
 
@@ -46,11 +59,11 @@ pub(super) struct Checkpoints {
     shared: Arc<Shared>,
     asks: Sender<Ask>,
     seen: u32,
-    /// The number of pages at which the next checkpoint beside the writer is due.
+    /// The number of pages at which the next easy checkpoint is due.
     next: u32,
     bound: u32,
-    /// The last checkpoint before the writer waits, which makes that wait short, was asked for.
-    closing_in: bool,
+    /// Checkpoints since the bound was reached.
+    rounds: u32,
 }
 
 /// The end of the thread that makes the checkpoints.
@@ -70,45 +83,68 @@ pub(super) fn watch(writer: &mut Connection) -> rusqlite::Result<(Checkpoints, C
     }))?;
     let (sender, asks) = channel();
     let checkpoints =
-        Checkpoints { shared: shared.clone(), asks: sender, seen: 0, next: BESIDE, bound: BOUND, closing_in: false };
+        Checkpoints { shared: shared.clone(), asks: sender, seen: 0, next: EASY, bound: BOUND, rounds: 0 };
     Ok((checkpoints, Checkpointer { shared, asks }))
 }
 
 impl Checkpoints {
-    /// Between two transactions: asks for what is due, and waits where the log has reached its bound.
-    pub(super) fn after_commit(&mut self) {
+    /// Between two transactions: asks for what is due. `pausing`: nobody seems to wait for the writer.
+    pub(super) fn after_commit(&mut self, pausing: bool) {
         let pages = self.shared.pages.load(Ordering::Relaxed);
         if pages < self.seen {
-            (self.next, self.bound, self.closing_in) = (BESIDE, BOUND, false);
+            (self.next, self.bound, self.rounds) = (EASY, BOUND, 0);
             self.shared.moved.store(0, Ordering::Relaxed);
         }
         self.seen = pages;
-        if pages < self.next && pages < self.bound {
-            return;
-        }
-        let running = self.shared.running.load(Ordering::Acquire);
-        let left = pages.saturating_sub(self.shared.moved.load(Ordering::Relaxed));
-        if pages >= 2 * self.bound || (pages >= self.bound && !running && (self.closing_in || left < BESIDE / 4)) {
-            self.restart(pages);
-        } else if !running {
-            self.closing_in = pages >= self.bound;
-            self.next = pages.saturating_add(BESIDE);
-            self.shared.running.store(true, Ordering::Release);
-            // A checkpointer that is gone leaves the log long, and the documents whole.
-            let _ = self.asks.send(Ask::Beside);
+        if pages >= self.bound {
+            self.at_bound(pages);
+        } else if pausing && pages >= self.next && !self.is_running() {
+            self.next = pages.saturating_add(EASY);
+            self.beside();
         }
     }
 
+    /// Approaches the moment at which the log can begin anew: all of it must be in the database then, and synced.
+    fn at_bound(&mut self, pages: u32) {
+        if self.is_running() && pages < self.bound.saturating_mul(2) {
+            return;
+        }
+        let quick = self.rounds > 0 && self.shared.quick.load(Ordering::Relaxed);
+        if quick || self.rounds >= ROUNDS {
+            self.restart(pages);
+            return;
+        }
+        self.rounds += 1;
+        let over = self.beside();
+        if pages.saturating_sub(self.shared.moved.load(Ordering::Relaxed)) < EASY {
+            // SQLite syncs the database only where a checkpoint has copied the last page that there is by then. So
+            // the writer stands still while the few that are left are copied, and goes on while they are synced.
+            let _ = over.recv_timeout(COPYING);
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.shared.running.load(Ordering::Acquire)
+    }
+
+    fn beside(&self) -> Receiver<()> {
+        let (done, over) = sync_channel(0);
+        self.shared.running.store(true, Ordering::Release);
+        // A checkpointer that is gone leaves the log long, and the documents whole.
+        let _ = self.asks.send(Ask::Beside(done));
+        over
+    }
+
     fn restart(&mut self, pages: u32) {
-        let (done, over) = sync_channel(1);
+        let (done, over) = sync_channel(0);
         if self.asks.send(Ask::Restart(done)).is_ok() {
             let _ = over.recv();
         }
-        // Where a reader stood in the way, the next attempt comes after as many pages again; else the next commit
-        // begins the log anew.
+        // The next commit begins the log anew; where a reader stood in the way, the next attempt comes after as many
+        // pages again.
         self.bound = pages.saturating_add(BOUND);
-        self.next = pages.saturating_add(BESIDE);
-        self.closing_in = false;
+        self.next = pages.saturating_add(EASY);
+        self.rounds = 0;
     }
 }
 
@@ -117,9 +153,12 @@ impl Checkpointer {
     pub(super) fn run(self, connection: &Connection) {
         while let Ok(ask) = self.asks.recv() {
             match ask {
-                Ask::Beside => {
+                Ask::Beside(done) => {
+                    let start = Instant::now();
                     self.note(query::checkpoint(connection), false);
+                    self.shared.quick.store(start.elapsed() < QUICK, Ordering::Relaxed);
                     self.shared.running.store(false, Ordering::Release);
+                    drop(done);
                 }
                 Ask::Restart(done) => {
                     self.note(query::restart_log(connection), true);
@@ -142,5 +181,87 @@ impl Checkpointer {
             // The pages stay in the log, from which everybody reads them; the next checkpoint tries again.
             Err(error) => tracing::warn!(%error, "a checkpoint of the metadata store failed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// A database with a log that only `checkpoints` keeps short.
+    struct Log {
+        directory: tempfile::TempDir,
+        writer: Connection,
+        checkpoints: Checkpoints,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().expect("a directory");
+            let open = || {
+                let mut connection = Connection::open(directory.path().join("log.db")).expect("opened");
+                query::be_patient(&mut connection, PATIENCE).expect("set");
+                connection
+            };
+            let mut writer = open();
+            assert!(query::use_wal(&writer).expect("set"));
+            writer.execute_batch("PRAGMA synchronous = OFF; CREATE TABLE pages (page BLOB)").expect("made");
+            let (checkpoints, checkpointer) = watch(&mut writer).expect("watched");
+            let beside = open();
+            thread::spawn(move || checkpointer.run(&beside));
+            Self { directory, writer, checkpoints }
+        }
+
+        /// Commits about 200 pages, and gives the number in the log.
+        fn write(&mut self, pausing: bool) -> u32 {
+            let write = "BEGIN; DELETE FROM pages; INSERT INTO pages SELECT zeroblob(4000) FROM generate; COMMIT";
+            let numbers = "WITH RECURSIVE generate(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM generate WHERE n < 200)";
+            let write = write.replace("INSERT", &format!("{numbers} INSERT"));
+            self.writer.execute_batch(&write).expect("written");
+            self.checkpoints.after_commit(pausing);
+            self.checkpoints.shared.pages.load(Ordering::Relaxed)
+        }
+
+        /// Writes so many pages or more, and gives the most and the fewest that the log had from its first growth on.
+        fn write_pages(&mut self, pages: u32) -> (u32, u32) {
+            let sizes: Vec<u32> = (0..pages.div_ceil(200)).map(|_| self.write(false)).collect();
+            let begun_anew = sizes.windows(2).filter(|pair| pair[1] < pair[0]).map(|pair| pair[1]);
+            (sizes.iter().copied().max().unwrap_or(0), begun_anew.min().unwrap_or(u32::MAX))
+        }
+    }
+
+    #[test]
+    fn a_writer_that_never_pauses_is_made_to() {
+        let mut log = Log::new();
+        let (most, fewest) = log.write_pages(4 * BOUND);
+        assert!((BOUND..2 * BOUND + 1_000).contains(&most), "{most}");
+        assert!(fewest < 1_000, "the log begins anew: {fewest}");
+    }
+
+    #[test]
+    fn a_writer_that_pauses_has_a_short_log() {
+        let mut log = Log::new();
+        for _ in 0..50 {
+            let pages = log.write(true);
+            assert!(pages < 2 * EASY, "{pages}");
+            while log.checkpoints.is_running() {
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_reader_lets_the_log_grow_and_stops_nobody() {
+        let mut log = Log::new();
+        log.write(false);
+        let reader = Connection::open(log.directory.path().join("log.db")).expect("opened");
+        reader.execute_batch("BEGIN; SELECT count(*) FROM pages").expect("a snapshot");
+        let (most, fewest) = log.write_pages(3 * BOUND);
+        assert!(most >= 3 * BOUND && fewest == u32::MAX, "{most} {fewest}");
+        reader.execute_batch("COMMIT").expect("ended");
+        let (_, fewest) = log.write_pages(3 * BOUND);
+        assert!(fewest < 1_000, "{fewest}");
     }
 }

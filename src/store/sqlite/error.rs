@@ -2,7 +2,6 @@
 
 use rusqlite::{Error, ErrorCode, ffi};
 
-use crate::metadata::InvalidMetadata;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// The cause inside a [`StoreError`]: the code and its standard text. The message of the statement stays out, so that
@@ -17,7 +16,7 @@ struct SqliteFailure {
 /// A stored row that is not a document.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored document is damaged")]
-struct DamagedRow(#[source] Option<InvalidMetadata>);
+struct DamagedRow;
 
 /// An error of a statement that is known to have changed nothing: a read, or a write that was rolled back.
 pub(super) fn rolled_back(error: &Error) -> StoreError {
@@ -57,8 +56,8 @@ pub(super) fn commit(error: &Error) -> StoreError {
 }
 
 /// A row whose document or version cannot be read.
-pub(super) fn damaged(why: Option<InvalidMetadata>) -> StoreError {
-    StoreError::new(StoreErrorKind::Corrupt).with_source(DamagedRow(why))
+pub(super) fn damaged() -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt).with_source(DamagedRow)
 }
 
 /// Whether another connection holds a lock that this one waited for in vain.

@@ -108,14 +108,11 @@ fn start(
 ) -> Result<(Connection, Vec<JoinHandle<()>>, Checkpoints), Failure> {
     let path = create(&options.path)?;
     let connect = |access, patience, power_cut_safe| {
-        patiently(options.deadline, || Ok(connect(&path, access, patience, power_cut_safe)?))
+        patiently(options.deadline, || connect(&path, access, patience, power_cut_safe))
     };
     let (read_write, read_only) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
 
     let mut writer = connect(read_write, ATTEMPT, options.power_cut_safe)?;
-    if writer.is_readonly("main")? {
-        return Err(no_file(&options.path, io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
-    }
     patiently(options.deadline, || schema::prepare(&writer, &options.path))?;
     let (checkpoints, checkpointer) = checkpoint::watch(&mut writer)?;
 
@@ -163,9 +160,13 @@ fn create(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-fn connect(path: &Path, access: OpenFlags, patience: Duration, power_cut_safe: bool) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, access: OpenFlags, patience: Duration, power_cut_safe: bool) -> Result<Connection, Failure> {
     // Each connection is used by one thread at a time, so SQLite need not lock it.
     let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && connection.is_readonly("main")? {
+        // SQLite opens for reading what it cannot open for writing.
+        return Err(no_file(path, io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
+    }
     query::be_patient(&mut connection, patience)?;
     query::configure(&connection, power_cut_safe, checkpoint::LOG_BYTES)?;
     Ok(connection)

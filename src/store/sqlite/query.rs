@@ -241,8 +241,24 @@ impl<'c> Writes<'c> {
 
 /// Reads `version, document`, the first columns of [`FIND`].
 fn record(row: &Row<'_>) -> Result<Record, StoreError> {
-    let version: i64 = row.get(0).map_err(|_| error::damaged(None))?;
-    let document = row.get_ref(1).ok().and_then(|value| value.as_bytes().ok()).ok_or_else(|| error::damaged(None))?;
-    let metadata = Metadata::from_json(document).map_err(|why| error::damaged(Some(why)))?;
+    let version = row.get::<_, i64>(0).ok();
+    let document = row.get_ref(1).ok().and_then(|value| value.as_bytes().ok());
+    let read = version.zip(document.and_then(Metadata::from_stored));
+    let (version, metadata) = read.ok_or_else(error::damaged)?;
     Ok(Record { metadata, version: Version::from_bits(version.cast_unsigned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_synced_unless_told_otherwise() {
+        let connection = Connection::open_in_memory().expect("opened");
+        for (power_cut_safe, level) in [(true, 2), (false, 1)] {
+            configure(&connection, power_cut_safe, 0).expect("set");
+            let set: i32 = connection.query_row("PRAGMA synchronous", (), |row| row.get(0)).expect("a number");
+            assert_eq!(set, level);
+        }
+    }
 }

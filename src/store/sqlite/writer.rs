@@ -82,7 +82,7 @@ impl Writer<'_, '_> {
                 return Ok(());
             }
         }
-        let mut group = Vec::new();
+        let mut group = Vec::with_capacity(64);
         let mut bytes = 0;
         while group.len() < GROUP && bytes < GROUP_BYTES {
             let Some(job) = self.queue.try_take() else { break };
@@ -119,6 +119,7 @@ impl Writer<'_, '_> {
     }
 
     fn commit(&mut self, group: Vec<(WriteJob, Outcome)>) -> Result<(), Stuck> {
+        let pausing = group.len() <= 1;
         let failed = self.writes.commit().err();
         // Nobody is answered before it is known what is true.
         if failed.is_some() {
@@ -132,7 +133,7 @@ impl Writer<'_, '_> {
                 (Some(failed), Err(_)) => Err(error::rolled_back(failed)),
             });
         }
-        self.checkpoints.after_commit();
+        self.checkpoints.after_commit(pausing);
         Ok(())
     }
 

@@ -95,6 +95,40 @@ async fn the_writes_of_a_group_see_each_other_and_fail_alone() {
     assert_eq!(commits_in_log(&place.file()) - before, 1);
 }
 
+#[tokio::test]
+async fn a_statement_that_the_database_refuses_fails_alone() {
+    let place = Place::new();
+    let store = place.open().await;
+    for id in ["alice", "mallory", "bob"] {
+        put(&store, id, r#"{"a":1}"#).await.expect("written");
+    }
+    for undo in ["ABORT", "ROLLBACK", "FAIL"] {
+        let stranger = place.stranger();
+        let refuse = format!(
+            "BEGIN IMMEDIATE; DROP TRIGGER IF EXISTS refuse;
+            CREATE TRIGGER refuse BEFORE UPDATE ON user_metadata WHEN NEW.user_id = 'mallory'
+            BEGIN SELECT RAISE({undo}, 'refused'); END"
+        );
+        stranger.execute_batch(&refuse).expect("locked");
+        let change = format!("{{\"{undo}\":true}}");
+        let (alice, mallory, bob, ()) = tokio::join!(
+            put(&store, "alice", &change),
+            put(&store, "mallory", &change),
+            put(&store, "bob", &change),
+            async { stranger.execute_batch("COMMIT").expect("unlocked") },
+        );
+        let refused = mallory.expect_err("refused");
+        assert_eq!((refused.kind(), refused.may_have_happened()), (StoreErrorKind::Internal, false));
+        for record in [alice, bob] {
+            assert_eq!(record.expect("written").metadata.get(undo).expect("a flag"), Some(true));
+        }
+    }
+    assert_eq!(json(&store, "mallory").await.as_deref(), Some(r#"{"a":1}"#));
+    let kept = Some(r#"{"a":1,"ABORT":true,"ROLLBACK":true,"FAIL":true}"#);
+    assert_eq!(json(&store, "alice").await.as_deref(), kept);
+    assert_eq!(json(&store, "bob").await.as_deref(), kept);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_stays_short_under_writers_and_readers_that_never_pause() {
     const WRITES: usize = 20_000;

@@ -5,6 +5,7 @@ mod credentials;
 mod encoding;
 mod header;
 mod keys;
+mod random;
 mod supertokens;
 
 use tower_user_metadata::{AuthErrorKind, JwtVerifier, UserMetadataLayer};
