@@ -251,6 +251,10 @@ impl Count {
     pub(crate) fn finish(self) {
         let Self { family, accepted, refused, policy, as_recommended, other, wrong } = self;
         let rows = accepted + refused + policy + wrong.len();
+        if rows == 0 {
+            // A family that is not there has said so already.
+            return;
+        }
         let mut line = format!("vectors: {family}: {rows} rows, {accepted} accepted, {refused} refused");
         if policy > 0 {
             line += &format!(", {policy} policy ({as_recommended} as recommended)");
