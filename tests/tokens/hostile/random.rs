@@ -131,7 +131,6 @@ fn object(good: &'static [&'static str], names: &'static [&'static str]) -> impl
         " \"HS256\" ",
     ];
     let member = (select(names), select(values.to_vec())).prop_map(|(name, value)| format!("{name}:{value}"));
-    let ends = (select(vec!["{", " {", "[", "\u{feff}{", ""]), select(vec!["}", "} ", "}}", "},", ""]));
     let good = prop_oneof![9 => Just(good.to_vec()), 1 => Just(good[1..].to_vec())];
     let good = good.prop_map(|members| members.into_iter().map(str::to_owned).collect::<Vec<_>>());
     let members = (good, vec(member, 0..4)).prop_map(|(good, others)| [good, others].concat()).prop_shuffle();
