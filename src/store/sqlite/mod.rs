@@ -55,7 +55,7 @@ use crate::user_id::UserId;
 pub struct SqliteStore {
     threads: Arc<Threads>,
     deadline: Duration,
-    durability: Durability,
+    capabilities: Capabilities,
 }
 
 impl SqliteStore {
@@ -96,8 +96,9 @@ impl SqliteStore {
     async fn start(options: SqliteOptions) -> Result<Self, ConfigError> {
         let deadline = options.deadline;
         let durability = if options.power_cut_safe { Durability::PowerCut } else { Durability::Crash };
+        let capabilities = Capabilities::new(durability).with_conditional_writes().with_limits(options.limits);
         let threads = Arc::new(open::open(options).await?);
-        Ok(Self { threads, deadline, durability })
+        Ok(Self { threads, deadline, capabilities })
     }
 
     fn call_ends(&self) -> Instant {
@@ -119,7 +120,7 @@ impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
             .field("deadline", &self.deadline)
-            .field("durability", &self.durability)
+            .field("capabilities", &self.capabilities)
             .finish_non_exhaustive()
     }
 }
@@ -147,6 +148,6 @@ impl MetadataStore for SqliteStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(self.durability).with_conditional_writes()
+        self.capabilities
     }
 }
