@@ -35,7 +35,7 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let server = HttpServer::new(application).shutdown_signal(shutdown.begun()).listen(app.listen()?)?;
-    shutdown.finish(server.run()).await
+    shutdown.finish(server.run(), &*app.store).await
 }
 
 /// A path that answers methods it does not have as every other path that is not there.

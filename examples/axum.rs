@@ -32,7 +32,7 @@ async fn main() -> Result<(), app::Error> {
     let shutdown = Shutdown::on_signal()?;
     let listener = tokio::net::TcpListener::from_std(app.listen()?)?;
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.begun());
-    shutdown.finish(server).await
+    shutdown.finish(server, &*app.store).await
 }
 
 async fn user_info(metadata: UserMetadataHandle) -> Result<Json<Metadata>, StoreError> {

@@ -115,6 +115,8 @@ impl MetadataStore for FileStore {
         .await
     }
 
+    async fn close(&self) {}
+
     fn capabilities(&self) -> Capabilities {
         let durability = if cfg!(unix) { Durability::PowerCut } else { Durability::Crash };
         Capabilities::new(durability).with_conditional_writes().with_limits(self.limits)

@@ -50,7 +50,7 @@ async fn main() -> Result<(), app::Error> {
     let shutdown = Shutdown::on_signal()?;
     let listener = TcpListener::from_std(app.listen()?)?;
     let server = serve(listener, service, shutdown.begun());
-    shutdown.finish(server).await
+    shutdown.finish(server, &*app.store).await
 }
 
 /// The routes that need a session.

@@ -54,7 +54,7 @@ async fn main() -> Result<(), app::Error> {
         server.run().await;
         Ok::<(), app::Error>(())
     };
-    shutdown.finish(server).await
+    shutdown.finish(server, &*app.store).await
 }
 
 async fn user_info(metadata: UserMetadataHandle) -> Result<Json, Rejection> {

@@ -3,6 +3,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tower_user_metadata::MetadataStore;
 
 use super::Error;
 
@@ -43,19 +44,22 @@ impl Shutdown {
         }
     }
 
-    /// Runs the server to its end; once it was told to stop, no longer than ten seconds.
+    /// Runs the server to its end, once it was told to stop no longer than ten seconds, and then closes the store.
     pub(crate) async fn finish<E: Into<Error>>(
         self,
         server: impl IntoFuture<Output = Result<(), E>>,
+        store: &dyn MetadataStore,
     ) -> Result<(), Error> {
         let begun = self.begun();
         let too_long = async {
             begun.await;
             tokio::time::sleep(GRACE).await;
         };
-        tokio::select! {
+        let result = tokio::select! {
             result = server.into_future() => result.map_err(Into::into),
             () = too_long => Err(Error::new("requests were still in flight ten seconds later")),
-        }
+        };
+        store.close().await;
+        result
     }
 }

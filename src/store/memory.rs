@@ -90,6 +90,8 @@ impl MetadataStore for MemoryStore {
         Ok(())
     }
 
+    async fn close(&self) {}
+
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Durability::Process).with_conditional_writes().with_limits(self.limits)
     }

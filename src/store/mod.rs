@@ -95,6 +95,14 @@ pub trait MetadataStore: Debug + Send + Sync + 'static {
     /// As [`update`](Self::update).
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError>;
 
+    /// Takes no more calls, finishes those under way, and lets go of threads, files and connections, for all handles on
+    /// the store; to be awaited when a service stops. A store that holds none of these does nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// The store closes all the same.
+    async fn close(&self);
+
     /// What this store offers beyond the contract's minimum.
     fn capabilities(&self) -> Capabilities;
 }
@@ -117,6 +125,10 @@ impl<S: MetadataStore + ?Sized> MetadataStore for std::sync::Arc<S> {
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
         (**self).clear(user, when).await
+    }
+
+    async fn close(&self) {
+        (**self).close().await;
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -73,6 +73,8 @@ fn a_request_in_flight_is_finished_before_the_application_stops() {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{name}: {answer}");
         assert!(example.wait(Duration::from_secs(9)).success(), "{name}");
         drop(idle);
+        let log = directory.path().join("metadata.db-wal");
+        assert!(!log.exists(), "{name}: a store that was closed has everything in its one file");
 
         let again = Example::trusting(name, directory.path(), &issuer);
         assert_eq!(again.get("/userinfo", &token).body(), br#"{"finished":true}"#, "{name}");

@@ -220,6 +220,8 @@ impl MetadataStore for Broken {
         Ok(())
     }
 
+    async fn close(&self) {}
+
     fn capabilities(&self) -> Capabilities {
         let capabilities = Capabilities::new(Durability::Process);
         match self.fault {

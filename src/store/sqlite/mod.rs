@@ -78,21 +78,6 @@ impl SqliteStore {
         SqliteOptions::new(path.as_ref().to_owned())
     }
 
-    /// Takes no more calls, finishes those that wait in the queues, moves the log into the database, and ends the
-    /// threads; all handles on the store are closed with it. Returns at once when it is closed already.
-    ///
-    /// Dropping the last handle does the same without waiting for it.
-    ///
-    /// # Cancel safety
-    ///
-    /// The store closes all the same.
-    pub async fn close(&self) {
-        self.threads.end();
-        let mut over = self.threads.over.clone();
-        // An error says that the last thread is gone; values are never sent.
-        while over.changed().await.is_ok() {}
-    }
-
     async fn start(options: SqliteOptions) -> Result<Self, ConfigError> {
         let deadline = options.deadline;
         let durability = if options.power_cut_safe { Durability::PowerCut } else { Durability::Crash };
@@ -145,6 +130,15 @@ impl MetadataStore for SqliteStore {
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
         self.write(Write { user: user.clone(), when: *when, change: Change::Clear }).await.map(drop)
+    }
+
+    /// Finishes what waits in the queues, moves the log into the database, and ends the threads; returns at once when
+    /// the store is closed already. Dropping the last handle does the same without waiting for it.
+    async fn close(&self) {
+        self.threads.end();
+        let mut over = self.threads.over.clone();
+        // An error says that the last thread is gone; values are never sent.
+        while over.changed().await.is_ok() {}
     }
 
     fn capabilities(&self) -> Capabilities {
