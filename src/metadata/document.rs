@@ -56,7 +56,14 @@ impl Metadata {
     /// reader looks for was looked for when the document came in. `None`: this is not such a document.
     #[cfg(feature = "sqlite")]
     pub(crate) fn from_stored(text: &[u8]) -> Option<Self> {
-        super::stored::read(text).map(|fields| Self { fields: Arc::new(fields) })
+        super::stored::read(text, |value| Arc::from(value.to_owned())).map(|fields| Self { fields: Arc::new(fields) })
+    }
+
+    /// As `from_stored`, for the text that Postgres writes of a `jsonb`: with spaces between the tokens, which are not
+    /// kept.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn from_jsonb(text: &[u8]) -> Option<Self> {
+        super::stored::read(text, super::stored::without_spaces).map(|fields| Self { fields: Arc::new(fields) })
     }
 
     /// Reads a document from a `serde_json` value. Numbers are as exact as `value` holds them.

@@ -7,17 +7,29 @@ use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+#[cfg(feature = "postgres")]
+use crate::json;
+
 type Fields = IndexMap<Arc<str>, Arc<RawValue>>;
 
-/// The fields of a document; `None` when the text is not one JSON object, or names a field twice.
-pub(super) fn read(text: &[u8]) -> Option<Fields> {
+/// The fields of a document; `None` when the text is not one JSON object, or names a field twice. `keep` copies a value.
+pub(super) fn read(text: &[u8], keep: fn(&RawValue) -> Arc<RawValue>) -> Option<Fields> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let fields = reader.deserialize_map(Document).ok()?;
+    let fields = reader.deserialize_map(Document(keep)).ok()?;
     reader.end().ok()?;
     Some(fields)
 }
 
-struct Document;
+/// A copy of a value without the white space between its tokens.
+#[cfg(feature = "postgres")]
+pub(super) fn without_spaces(value: &RawValue) -> Arc<RawValue> {
+    let nested = value.get().starts_with(['{', '[']);
+    // What is left is JSON still, so there is always a dense copy.
+    let dense = nested.then(|| RawValue::from_string(json::compact(value.get()).into_owned()).ok()).flatten();
+    Arc::from(dense.unwrap_or_else(|| value.to_owned()))
+}
+
+struct Document(fn(&RawValue) -> Arc<RawValue>);
 
 impl<'de> Visitor<'de> for Document {
     type Value = Fields;
@@ -31,7 +43,7 @@ impl<'de> Visitor<'de> for Document {
         let mut fields = Fields::with_capacity(12);
         while let Some(name) = members.next_key_seed(Name)? {
             let value = members.next_value::<&RawValue>()?;
-            if fields.insert(name, Arc::from(value.to_owned())).is_some() {
+            if fields.insert(name, (self.0)(value)).is_some() {
                 return Err(A::Error::custom("a field twice"));
             }
         }
@@ -62,7 +74,21 @@ impl Visitor<'_> for Name {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "postgres"))]
+mod spaced {
+    use crate::metadata::Metadata;
+
+    #[test]
+    fn spaces_between_tokens_are_not_kept() {
+        let spaced = r#"{"a": [1, {"b c": ", : \" [ "}], "d e": "f: g, h", "i": {}}"#;
+        let metadata = Metadata::from_jsonb(spaced.as_bytes()).expect("a document");
+        assert_eq!(metadata.to_json(), r#"{"a":[1,{"b c":", : \" [ "}],"d e":"f: g, h","i":{}}"#);
+        assert_eq!(metadata, Metadata::from_json(spaced.as_bytes()).expect("valid"));
+        assert!(Metadata::from_jsonb(b"[1, 2]").is_none());
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use crate::metadata::Metadata;
 

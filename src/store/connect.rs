@@ -9,6 +9,7 @@ use crate::ConfigError;
 /// |---|---|
 /// | `memory:` | [`MemoryStore`] |
 /// | `sqlite://PATH` | `SqliteStore`, feature `sqlite`; created when missing |
+/// | `postgres://…`, `postgresql://…` | `PostgresStore`, feature `postgres`; the URL is one of libpq |
 ///
 /// The path of a SQLite file is everything behind `sqlite://`, as it is: `sqlite://relative.db`,
 /// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded, and a `?` is refused, since there are no
@@ -33,6 +34,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
         "memory" => Ok(Arc::new(MemoryStore::new())),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(sqlite_path(url)?).await?)),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(url).await?)),
         _ => Err(ConfigError::UnknownStore { scheme: scheme.to_owned() }),
     }
 }

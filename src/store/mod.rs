@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
 //! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
+//! | `PostgresStore` | `postgres` | `PostgresStore::connect(url)`, `PostgresStore::new(pool)`, `postgres://…` |
 //!
 //! [`connect`] opens any of them from a URL, and [`wrap`] puts a deadline, numbers for operators or a cache around it.
 //! To write a store of your own, implement [`MetadataStore`] and run the functions of the `conformance` module over it.
@@ -14,6 +15,8 @@ mod error;
 mod ext;
 mod memory;
 mod namespace;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod wrap;
@@ -28,6 +31,8 @@ pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use wrap::{CachedStore, ObservedStore, TimeoutStore};

@@ -1,0 +1,292 @@
+//! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::{DbError, Severity};
+
+use crate::ConfigError;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Why something failed. Cloned, since one statement may serve many callers.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    kind: StoreErrorKind,
+    cause: Cause,
+    may_have_happened: bool,
+}
+
+/// What the operator reads behind a [`StoreError`]. The server's messages about a statement stay out, since they repeat
+/// values of rows.
+#[derive(Clone, Debug, thiserror::Error)]
+enum Cause {
+    #[error("PostgreSQL: {0}")]
+    Server(SqlState),
+    #[error("no connection could be made: {0}")]
+    Connect(#[source] Arc<tokio_postgres::Error>),
+    #[error("the connection was lost")]
+    Lost,
+    #[error("no connection of the pool was free in time")]
+    Pool,
+    #[error("the deadline of the call passed")]
+    Deadline,
+    #[error("the store or its pool of connections is closed")]
+    Closed,
+    #[error("the task of the call has ended early")]
+    Ended,
+    #[error("the stored document is damaged, or the answer is not as the statement demands")]
+    Answer,
+    #[error("the system has no random numbers to give")]
+    Random,
+    #[error("schema version {found} is newer than {known}")]
+    NewerSchema { found: u32, known: u32 },
+    #[error("the schema is missing or old, and the store was told not to make it")]
+    NoSchema,
+    #[error("the encoding of the database is not UTF8")]
+    Encoding,
+}
+
+impl Failure {
+    fn new(kind: StoreErrorKind, cause: Cause) -> Self {
+        Self { kind, cause, may_have_happened: false }
+    }
+
+    /// No connection was given out.
+    pub(super) fn of_pool(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::of_connecting(error),
+            PoolError::Closed => Self::closed(),
+            PoolError::Timeout(_) => Self::no_connection(),
+            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::new(StoreErrorKind::Internal, Cause::Pool)
+            }
+        }
+    }
+
+    fn of_connecting(error: tokio_postgres::Error) -> Self {
+        let kind = match error.as_db_error().map(|error| error.code().code()) {
+            // A wrong password or name stays wrong, whoever tries again.
+            Some(code) if class(code, &["28", "3D"]) => StoreErrorKind::Internal,
+            _ => StoreErrorKind::Unavailable,
+        };
+        Self::new(kind, Cause::Connect(Arc::new(error)))
+    }
+
+    /// The statement was sent, and this came back. `writes`: it would have changed something.
+    pub(super) fn of_statement(error: &tokio_postgres::Error, writes: bool) -> Self {
+        let (failure, undone) = match error.as_db_error() {
+            Some(error) => (Self::of_server(error), is_undone(error)),
+            None => (Self::new(StoreErrorKind::Unavailable, Cause::Lost), false),
+        };
+        if writes && !undone { failure.with_may_have_happened() } else { failure }
+    }
+
+    fn of_server(error: &DbError) -> Self {
+        let code = error.code().code();
+        let kind = match code {
+            // Cancelled, by `statement_timeout` or by an administrator.
+            "57014" => StoreErrorKind::Timeout,
+            "XX001" | "XX002" => StoreErrorKind::Corrupt,
+            // Read-only: a standby, or a primary that is handing over.
+            "25006" => StoreErrorKind::Unavailable,
+            // Connection, transaction rollback, resources (disk, memory, connections), locks, operator, system.
+            _ if class(code, &["08", "40", "53", "55", "57", "58"]) => StoreErrorKind::Unavailable,
+            _ => StoreErrorKind::Internal,
+        };
+        Self::new(kind, Cause::Server(SqlState::new(code)))
+    }
+
+    /// The connection went away before anything was sent over it.
+    pub(super) fn lost() -> Self {
+        Self::new(StoreErrorKind::Unavailable, Cause::Lost)
+    }
+
+    /// The deadline passed before a connection was free.
+    pub(super) fn no_connection() -> Self {
+        Self::new(StoreErrorKind::Unavailable, Cause::Pool)
+    }
+
+    pub(super) fn deadline() -> Self {
+        Self::new(StoreErrorKind::Timeout, Cause::Deadline)
+    }
+
+    pub(super) fn closed() -> Self {
+        Self::new(StoreErrorKind::Closed, Cause::Closed)
+    }
+
+    /// A task ended by a panic, or with the runtime.
+    pub(super) fn ended() -> Self {
+        Self::new(StoreErrorKind::Internal, Cause::Ended)
+    }
+
+    /// What a row holds is not what this crate wrote.
+    pub(super) fn damaged() -> Self {
+        Self::new(StoreErrorKind::Corrupt, Cause::Answer)
+    }
+
+    pub(super) fn random() -> Self {
+        Self::new(StoreErrorKind::Internal, Cause::Random)
+    }
+
+    pub(super) fn newer_schema(found: u32, known: u32) -> Self {
+        Self::new(StoreErrorKind::Unsupported, Cause::NewerSchema { found, known })
+    }
+
+    pub(super) fn no_schema() -> Self {
+        Self::new(StoreErrorKind::Unsupported, Cause::NoSchema)
+    }
+
+    pub(super) fn encoding() -> Self {
+        Self::new(StoreErrorKind::Unsupported, Cause::Encoding)
+    }
+
+    pub(super) fn with_may_have_happened(mut self) -> Self {
+        self.may_have_happened = true;
+        self
+    }
+
+    /// The statement was undone as a whole, and only because of what others did meanwhile: doing it again is safe and
+    /// may work.
+    pub(super) fn is_conflict(&self) -> bool {
+        // Serialisation failure, deadlock, lock timeout.
+        !self.may_have_happened && self.is_code(&["40001", "40P01", "55P03"])
+    }
+
+    /// The server refused the statement for what it asks, not for the state that the server or others are in: what one
+    /// of several users wanted may be the reason.
+    pub(super) fn is_of_content(&self) -> bool {
+        self.is_refusal() && self.kind != StoreErrorKind::Unavailable
+    }
+
+    /// The server undid the statement as a whole; whatever the reason, it is known that nothing happened.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self.cause, Cause::Server(_)) && !self.may_have_happened
+    }
+
+    /// The connection is of no more use.
+    pub(super) fn is_loss(&self) -> bool {
+        matches!(self.cause, Cause::Lost) || self.is_class(&["08", "57P"])
+    }
+
+    /// The server takes no writes: another one may, on a new connection.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.is_code(&["25006"])
+    }
+
+    /// The server does not know the prepared statement any more, or its plan no longer fits the table.
+    pub(super) fn is_stale_statement(&self) -> bool {
+        self.is_code(&["26000", "0A000"])
+    }
+
+    fn is_code(&self, codes: &[&str]) -> bool {
+        matches!(&self.cause, Cause::Server(state) if codes.contains(&state.code()))
+    }
+
+    fn is_class(&self, classes: &[&str]) -> bool {
+        matches!(&self.cause, Cause::Server(state) if class(state.code(), classes))
+    }
+}
+
+/// An error that undoes the statement, and not one that ends the connection at a moment that the client cannot know,
+/// perhaps after the commit.
+fn is_undone(error: &DbError) -> bool {
+    error.parsed_severity() == Some(Severity::Error) && !class(error.code().code(), &["08", "57P"])
+}
+
+fn class(code: &str, classes: &[&str]) -> bool {
+    classes.iter().any(|class| code.starts_with(class))
+}
+
+/// The code of an error of the server, by the table in the appendix of its manual.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct SqlState([u8; 5]);
+
+impl SqlState {
+    fn new(code: &str) -> Self {
+        // Codes have five characters; what has not is no code.
+        Self(code.as_bytes().try_into().unwrap_or(*b"?????"))
+    }
+
+    fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("?????")
+    }
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code();
+        let meaning = match code {
+            "25006" => "the server is read-only",
+            "26000" | "42P05" => {
+                "prepared statements do not last; behind PgBouncer in transaction mode, the store must know"
+            }
+            "40001" | "40P01" => "undone because of others",
+            "42501" => "permission denied",
+            "42P01" => "a table is missing",
+            "42P07" => "a table of that name is there already",
+            "53100" => "the disk is full",
+            "53300" => "too many connections",
+            "55P03" => "a lock was not to be had in time",
+            "57014" => "cancelled, perhaps by statement_timeout",
+            "57P01" | "57P02" | "57P03" => "the server stops or starts",
+            _ => "see the table of error codes in its manual",
+        };
+        write!(f, "SQLSTATE {code}, {meaning}")
+    }
+}
+
+impl fmt::Debug for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        let error = Self::new(failure.kind).with_source(failure.cause);
+        if failure.may_have_happened { error.with_may_have_happened() } else { error }
+    }
+}
+
+impl From<Failure> for ConfigError {
+    fn from(failure: Failure) -> Self {
+        match failure.cause {
+            Cause::NewerSchema { found, known } => Self::NewerSchema { found, known },
+            _ => Self::Store(failure.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(code: &str) -> Failure {
+        Failure::new(StoreErrorKind::Internal, Cause::Server(SqlState::new(code)))
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_code() {
+        assert!(server("40001").is_conflict() && server("40P01").is_conflict() && !server("53100").is_conflict());
+        assert!(!server("40001").with_may_have_happened().is_conflict());
+        assert!(server("53100").is_refusal() && !Failure::lost().is_refusal() && !Failure::deadline().is_refusal());
+        assert!(server("57P01").is_loss() && server("08006").is_loss() && !server("57014").is_loss());
+        assert!(Failure::lost().is_loss());
+        assert!(server("25006").is_read_only());
+        assert!(server("26000").is_stale_statement());
+    }
+
+    #[test]
+    fn a_failure_becomes_an_error_with_its_code_and_outcome() {
+        let error = StoreError::from(server("53100").with_may_have_happened());
+        assert!(error.may_have_happened());
+        let source = std::error::Error::source(&error).expect("a source").to_string();
+        assert_eq!(source, "PostgreSQL: SQLSTATE 53100, the disk is full");
+        assert!(matches!(
+            ConfigError::from(Failure::newer_schema(9, 1)),
+            ConfigError::NewerSchema { found: 9, known: 1 }
+        ));
+        assert!(format!("{:?}", server("4200")).contains("?????"));
+    }
+}

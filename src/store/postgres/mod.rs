@@ -1,0 +1,179 @@
+#![doc = include_str!("docs.md")]
+
+mod alone;
+mod calls;
+mod change;
+mod database;
+mod error;
+mod gather;
+mod options;
+mod query;
+mod schema;
+mod session;
+mod tls;
+mod url;
+mod works;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+use tokio::time::Instant;
+
+pub use options::PostgresOptions;
+
+use self::calls::Upsert;
+use self::change::Change;
+use self::database::Database;
+use self::gather::Gather;
+use self::works::{Read, Upserted};
+use super::{Capabilities, Durability, MetadataStore, StoreError};
+use crate::ConfigError;
+use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
+use crate::user_id::UserId;
+
+/// The most groups of reads under way at once, and of updates: few, so that they are large under load, and more than
+/// one, so that a group is made ready while another is at the server.
+const LANES: usize = 4;
+
+/// Keeps the documents in PostgreSQL, as durably as that is configured; clones share the connections.
+///
+/// The [module](self) tells what is promised and how to run it.
+///
+/// ```no_run
+/// use tower_user_metadata::store::{MetadataStore, PostgresStore};
+/// use tower_user_metadata::{Precondition, UserId, metadata_update};
+///
+/// # async fn keep() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = PostgresStore::connect("postgres://app:secret@localhost/app").await?;
+/// let alice = UserId::new("alice")?;
+/// let record = store.update(&alice, &metadata_update! { "theme": "dark" }, &Precondition::None).await?;
+/// assert_eq!(store.get(&alice).await?, Some(record));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore {
+    database: Arc<Database>,
+    reads: Arc<Gather<Read>>,
+    upserts: Arc<Gather<Upsert>>,
+    limits: Limits,
+    deadline: Duration,
+}
+
+impl PostgresStore {
+    /// Connects to a server with the default [options](PostgresOptions), and makes the schema when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresOptions::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`PostgresOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self, ConfigError> {
+        Self::options().connect(url).await
+    }
+
+    /// Works on a pool that the application owns, with the default [options](PostgresOptions). The first call makes the
+    /// schema when it is missing; [`PostgresOptions::open`] does that at once.
+    #[must_use]
+    pub fn new(pool: Pool) -> Self {
+        Self::options().build(pool, false)
+    }
+
+    /// Options to connect or to open a pool with.
+    #[must_use]
+    pub fn options() -> PostgresOptions {
+        PostgresOptions::new()
+    }
+
+    /// The SQL that makes the schema in an empty database, for those who migrate themselves: run it once in one
+    /// transaction, and open the store [with the schema made
+    /// elsewhere](PostgresOptions::with_schema_made_elsewhere).
+    ///
+    /// ```
+    /// use tower_user_metadata::store::PostgresStore;
+    ///
+    /// assert!(PostgresStore::schema_sql().starts_with("CREATE TABLE tower_user_metadata ("));
+    /// ```
+    #[must_use]
+    pub fn schema_sql() -> String {
+        query::MIGRATIONS.concat()
+    }
+
+    /// Takes no more calls, waits for those under way, and ends the connections of a pool that the store made; all
+    /// handles on the store are closed with it. Returns at once when it is closed already.
+    ///
+    /// Dropping the last handle ends the connections, too, after what is under way.
+    ///
+    /// # Cancel safety
+    ///
+    /// No more calls are taken. To wait, and to end the connections, call it again.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    fn over(database: Database, options: &PostgresOptions) -> Self {
+        let database = Arc::new(database);
+        // A call that is sent by itself needs no more than a connection.
+        let lanes = if options.group == 1 { database.connections() } else { LANES.min(database.connections()) };
+        Self {
+            reads: Gather::new(Arc::clone(&database), lanes, options.group),
+            upserts: Gather::new(Arc::clone(&database), lanes, options.group),
+            database,
+            limits: options.limits,
+            deadline: options.deadline,
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("limits", &self.limits)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl MetadataStore for PostgresStore {
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        Ok(self.reads.call(Read(user.clone()), ends(self.deadline)).await?)
+    }
+
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        Ok(alone::get_many(&self.database, users.to_vec(), ends(self.deadline)).await?)
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        let deadline = ends(self.deadline);
+        let change = Arc::new(Change::new(update, &self.limits)?);
+        let weight = change.weight();
+        if *when == Precondition::None && !change.is_empty() && self.database.calls.surely_fits(weight) {
+            let upsert = Upsert { user: user.clone(), change: Arc::clone(&change), weight };
+            if let Upserted::Done(record) = self.upserts.call(upsert, deadline).await? {
+                return Ok(record);
+            }
+        }
+        alone::update(&self.database, user, change, *when, &self.limits, deadline).await
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        alone::clear(&self.database, user, *when, ends(self.deadline)).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(Durability::Server).with_conditional_writes().with_limits(self.limits)
+    }
+}
+
+/// When a call that begins now must be over.
+fn ends(deadline: Duration) -> Instant {
+    let now = Instant::now();
+    // A deadline past what the clock can count is none: a year is as good.
+    now.checked_add(deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
+}

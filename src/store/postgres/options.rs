@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+
+use super::PostgresStore;
+use super::calls::Calls;
+use super::database::{Database, Use};
+use super::tls::connector;
+use super::url::Target;
+use crate::ConfigError;
+use crate::metadata::Limits;
+use crate::store::Namespace;
+
+/// How a [`PostgresStore`] works; made by [`PostgresStore::options`].
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use tower_user_metadata::store::{Namespace, PostgresStore};
+///
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = PostgresStore::options()
+///     .with_namespace(Namespace::new("shop")?)
+///     .with_deadline(Duration::from_secs(2))
+///     .connect("postgres://app:secret@db.example.com/app?sslmode=verify-full")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    pub(super) namespace: Namespace,
+    pub(super) limits: Limits,
+    pub(super) deadline: Duration,
+    pub(super) group: usize,
+    connections: usize,
+    named: bool,
+    makes_schema: bool,
+    offline_start: bool,
+}
+
+impl PostgresOptions {
+    pub(super) fn new() -> Self {
+        Self {
+            namespace: Namespace::default(),
+            limits: Limits::default(),
+            deadline: Duration::from_secs(5),
+            group: 64,
+            connections: 10,
+            named: true,
+            makes_schema: true,
+            offline_start: false,
+        }
+    }
+
+    /// Sets the application whose users the store is for. Default `public`; several may share one database.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: Namespace) -> Self {
+        self.namespace = namespace;
+        self
+    }
+
+    /// Sets how much one user may keep. Default [`Limits::default`].
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how long a call may take, with waiting for a connection and making one. Default 5 seconds: longer than a
+    /// server that is merely busy takes, shorter than a client waits.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Sets the most connections of a pool that the store makes; at least 1. Default 10, of which gathered calls use no
+    /// more than a few. A pool that is given keeps its size.
+    #[must_use]
+    pub fn with_pool_size(mut self, connections: usize) -> Self {
+        self.connections = connections.max(1);
+        self
+    }
+
+    /// Sets how many calls of different users may become one statement; at least 1, which sends each by itself. Default
+    /// 64. A call never waits for others to come: only what waits already is gathered.
+    #[must_use]
+    pub fn with_group_size(mut self, calls: usize) -> Self {
+        self.group = calls.max(1);
+        self
+    }
+
+    /// Works behind PgBouncer in transaction mode, and other poolers that change the server between two transactions:
+    /// nothing is left on a connection, so each statement is sent and planned anew. Not needed where the pooler keeps
+    /// track of prepared statements (PgBouncer 1.21 with `max_prepared_statements`).
+    #[must_use]
+    pub fn with_transaction_pooler(mut self) -> Self {
+        self.named = false;
+        self
+    }
+
+    /// Leaves the schema to you: the store only looks whether it is there, in the version that it knows. Run
+    /// [`PostgresStore::schema_sql`], for example with your other migrations. The store then needs no right but to
+    /// read and write its two tables.
+    #[must_use]
+    pub fn with_schema_made_elsewhere(mut self) -> Self {
+        self.makes_schema = false;
+        self
+    }
+
+    /// Starts without a server: the first call that reaches one makes the schema. Without this a store that cannot be
+    /// reached, or whose schema is newer, is an error at start-up.
+    #[must_use]
+    pub fn with_offline_start(mut self) -> Self {
+        self.offline_start = true;
+        self
+    }
+
+    /// Connects to a server, and makes the schema when it is missing.
+    ///
+    /// The URL is one of libpq, `postgres://` or `postgresql://`; the [module](super) tells which parameters matter.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::RootCertificate`]), the schema is one of a
+    /// newer version of this crate ([`ConfigError::NewerSchema`]), or the server cannot be reached or refuses
+    /// ([`ConfigError::Store`]).
+    ///
+    /// # Cancel safety
+    ///
+    /// The schema may be made.
+    pub async fn connect(self, url: &str) -> Result<PostgresStore, ConfigError> {
+        let mut target = Target::parse(url, self.deadline)?;
+        if self.named {
+            target.limit_statements(self.deadline);
+        }
+        let tls = connector(target.trust, &target.roots)?;
+        let recycling_method = RecyclingMethod::Fast;
+        let manager = Manager::from_config(target.config, tls, ManagerConfig { recycling_method });
+        // Without timeouts of its own a pool needs no runtime, which is all that can be wrong with one.
+        let pool = Pool::builder(manager).max_size(self.connections).build();
+        let pool = pool.map_err(|_| ConfigError::StoreUrl { problem: "no pool can be made for it" })?;
+        self.start(pool, true).await
+    }
+
+    /// Works on a pool that the application owns, and makes the schema when it is missing. The pool keeps its size, and
+    /// closing the store leaves it open.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn open(self, pool: Pool) -> Result<PostgresStore, ConfigError> {
+        self.start(pool, false).await
+    }
+
+    async fn start(self, pool: Pool, owned: bool) -> Result<PostgresStore, ConfigError> {
+        let (offline, deadline) = (self.offline_start, self.deadline);
+        let store = self.build(pool, owned);
+        if !offline {
+            store.database.open(super::ends(deadline)).await?;
+        }
+        Ok(store)
+    }
+
+    pub(super) fn build(self, pool: Pool, owned: bool) -> PostgresStore {
+        let calls = Calls::new(self.namespace.clone(), &self.limits);
+        let usage = Use { owned, named: self.named, makes_schema: self.makes_schema };
+        PostgresStore::over(Database::new(pool, usage, calls), &self)
+    }
+}

@@ -1,0 +1,192 @@
+//! PostgreSQL servers of our own.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::time::sleep;
+use tokio_postgres::NoTls;
+
+use crate::support::vectors::not_run;
+
+/// How long a server may take to start or stop.
+const LONGEST: Duration = Duration::from_secs(60);
+
+const NAME: &str = "tester";
+
+/// A server that syncs before it acknowledges; it is stopped when it goes out of scope.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    pub(crate) directory: TempDir,
+    pub(crate) port: u16,
+    pub(crate) password: String,
+    arguments: Vec<String>,
+    pub(crate) running: Option<Running>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) server: Child,
+    /// Stops the server when this process is gone and could not.
+    pub(crate) guard: Child,
+}
+
+impl Postgres {
+    /// Starts a server with more settings, each `name=value`; `None`, and a line that says so, when PostgreSQL is not
+    /// installed.
+    pub(crate) async fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_with_files(settings, &[]).await
+    }
+
+    /// The same with files beside the data directory, which nobody else may read.
+    pub(crate) async fn start_with_files(settings: &[&str], files: &[(&str, String)]) -> Option<Self> {
+        let Some(programs) = programs() else {
+            not_run("tests with PostgreSQL: no `initdb` in /usr/lib/postgresql/*/bin or in PATH");
+            return None;
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let password = format!("{:016x}", getrandom::u64().expect("random numbers"));
+        give_away(directory.path());
+        for (name, content) in files.iter().map(|(name, content)| (*name, content)).chain([("password", &password)]) {
+            let path = directory.path().join(name);
+            fs::write(&path, content).expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("private");
+            give_away(&path);
+        }
+        let made = as_owner(&programs.join("initdb"))
+            .args(["--username", NAME, "--pwfile", "password", "--auth", "scram-sha-256"])
+            .args(["--encoding", "UTF8", "--no-locale", "--no-sync", "--pgdata", "data"])
+            .current_dir(directory.path())
+            .output()
+            .expect("initdb runs");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let arguments = settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
+        let mut server = Self { directory, port: 0, password, arguments, running: None };
+        // Somebody else may take a port that was free a moment ago.
+        for _ in 0..10 {
+            server.port = free_port();
+            if server.run().await {
+                return Some(server);
+            }
+        }
+        panic!("PostgreSQL does not start: {}", server.log());
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.url_at(self.port)
+    }
+
+    /// The URL by which a proxy at this port is reached.
+    pub(crate) fn url_at(&self, port: u16) -> String {
+        format!("postgres://{NAME}:{}@127.0.0.1:{port}/postgres", self.password)
+    }
+
+    /// A connection of somebody else.
+    pub(crate) async fn stranger(&self) -> tokio_postgres::Client {
+        self.try_stranger().await.expect("a connection")
+    }
+
+    async fn try_stranger(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Whether the server came up; it did not when it ended by itself.
+    pub(crate) async fn run(&mut self) -> bool {
+        let log = fs::OpenOptions::new().append(true).create(true).open(self.directory.path().join("log"));
+        let mut server = as_owner(&programs().expect("installed").join("postgres"))
+            .args(["-D", "data", "-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories=", "-c", "shared_buffers=32MB"])
+            .args(&self.arguments)
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("a log"))
+            .spawn()
+            .expect("postgres runs");
+        let guard = Command::new("sh")
+            .args(["-c", "cat >/dev/null; kill -QUIT $0", &server.id().to_string()])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh runs");
+        let (begin, mut up) = (Instant::now(), false);
+        while !up && server.try_wait().expect("a process").is_none() && begin.elapsed() < LONGEST {
+            sleep(Duration::from_millis(20)).await;
+            // Another server that took the port would not know the password.
+            up = self.try_stranger().await.is_ok();
+        }
+        self.running = Some(Running { server, guard });
+        if !up {
+            self.stop();
+        }
+        up
+    }
+
+    /// Stops the server at once, as it does when the machine goes down.
+    pub(crate) fn stop(&mut self) {
+        if let Some(Running { mut server, mut guard }) = self.running.take() {
+            // The guard first, so that it never meets another process with this number.
+            guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
+            if server.try_wait().expect("a process").is_none() {
+                let _ = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
+            }
+            server.wait().expect("the server ends");
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The directory with `initdb` and `postgres`, of the newest version that is installed.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok().into_iter().flatten().flatten();
+    let mut found: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
+    found.sort_by_key(|bin| bin.parent().and_then(|v| v.file_name()?.to_str()?.parse::<u32>().ok()));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    found.into_iter().rev().chain(std::env::split_paths(&path)).find(|bin| bin.join("initdb").is_file())
+}
+
+/// A program run as `postgres` where this process is root, as whom PostgreSQL refuses to run.
+pub(crate) fn as_owner(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if let Some((user, group)) = owner() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+fn give_away(path: &Path) {
+    if let Some((user, group)) = owner() {
+        chown(path, Some(user), Some(group)).expect("given to postgres");
+    }
+}
+
+fn owner() -> Option<(u32, u32)> {
+    let process = fs::read_to_string("/proc/self/status").expect("the status of this process");
+    let root = process.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    let passwords = fs::read_to_string("/etc/passwd").expect("the users");
+    let postgres = passwords.lines().find_map(|line| line.strip_prefix("postgres:x:"));
+    let mut numbers = postgres.unwrap_or_default().split(':').map(str::parse);
+    let (Some(Ok(user)), Some(Ok(group)), true) = (numbers.next(), numbers.next(), root) else { return None };
+    Some((user, group))
+}
+
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
