@@ -9,6 +9,7 @@ use crate::ConfigError;
 /// |---|---|
 /// | `memory:` | [`MemoryStore`] |
 /// | `sqlite://PATH` | `SqliteStore`, feature `sqlite`; created when missing |
+/// | `redis://HOST:PORT` | `RedisStore`, feature `redis`; also `rediss:`, `redis+unix:`, `redis+cluster:`, `rediss+cluster:` |
 ///
 /// The path of a SQLite file is everything behind `sqlite://`, as it is: `sqlite://relative.db`,
 /// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded, and a `?` is refused, since there are no
@@ -31,6 +32,10 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster" => {
+            Ok(Arc::new(super::RedisStore::open(url).await?))
+        }
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(sqlite_path(url)?).await?)),
         _ => Err(ConfigError::UnknownStore { scheme: scheme.to_owned() }),

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
 //! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
+//! | `RedisStore` | `redis` | `RedisStore::open(url)`, `redis://host`, `redis+cluster://host` |
 //!
 //! [`connect`] opens any of them from a URL. To write a store of your own, implement [`MetadataStore`] and run the
 //! functions of the `conformance` module over it.
@@ -14,6 +15,8 @@ mod error;
 mod ext;
 mod memory;
 mod namespace;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -27,6 +30,8 @@ pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
