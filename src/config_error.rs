@@ -9,8 +9,8 @@ use crate::store::StoreError;
 pub enum ConfigError {
     /// The scheme of a store URL is not one that [`store::connect`](crate::store::connect) knows.
     #[error(
-        "no store is called `{scheme}:`; `memory:`, `sqlite:` (feature `sqlite`) and `postgres:` (feature `postgres`) are \
-        known"
+        "no store is called `{scheme}:`; `memory:`, and with the feature of the same name `sqlite:`, `postgres:` and \
+         `redis:` are known"
     )]
     UnknownStore {
         /// The part of the URL before the first colon; the rest may hold a password.
@@ -59,6 +59,14 @@ pub enum ConfigError {
     #[error("the URL of the store cannot be used: {problem}")]
     StoreUrl {
         /// What is wrong; the URL is not repeated, since it may hold a password.
+        problem: &'static str,
+    },
+    /// An option of a store cannot be used.
+    #[error("the option `{option}` of the store cannot be used: {problem}")]
+    StoreOption {
+        /// The method that sets it.
+        option: &'static str,
+        /// What is wrong with its value.
         problem: &'static str,
     },
     /// The file of a store cannot be created or opened.

@@ -57,6 +57,7 @@
 //! |---|---|
 //! | `sqlite` | `store::SqliteStore`: embedded, durable, group commit |
 //! | `postgres` | `store::PostgresStore`: one statement a write, calls of many users gathered, TLS |
+//! | `redis` | `store::RedisStore`: one server or a Cluster, with TLS |
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |

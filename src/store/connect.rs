@@ -10,6 +10,7 @@ use crate::ConfigError;
 /// | `memory:` | [`MemoryStore`] |
 /// | `sqlite://PATH` | `SqliteStore`, feature `sqlite`; created when missing |
 /// | `postgres://…`, `postgresql://…` | `PostgresStore`, feature `postgres`; the URL is one of libpq |
+/// | `redis://HOST:PORT` | `RedisStore`, feature `redis`; also `rediss:`, `redis+unix:`, `redis+cluster:`, `rediss+cluster:` |
 ///
 /// The path of a SQLite file is everything behind `sqlite://`, as it is: `sqlite://relative.db`,
 /// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded, and a `?` is refused, since there are no
@@ -32,6 +33,10 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster" => {
+            Ok(Arc::new(super::RedisStore::open(url).await?))
+        }
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(sqlite_path(url)?).await?)),
         #[cfg(feature = "postgres")]

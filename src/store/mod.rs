@@ -5,6 +5,7 @@
 //! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
 //! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
 //! | `PostgresStore` | `postgres` | `PostgresStore::connect(url)`, `PostgresStore::new(pool)`, `postgres://…` |
+//! | `RedisStore` | `redis` | `RedisStore::open(url)`, `redis://host`, `redis+cluster://host` |
 //!
 //! [`connect`] opens any of them from a URL, and [`wrap`] puts a deadline, numbers for operators or a cache around it.
 //! To write a store of your own, implement [`MetadataStore`] and run the functions of the `conformance` module over it.
@@ -17,6 +18,8 @@ mod memory;
 mod namespace;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod wrap;
@@ -33,6 +36,8 @@ pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use wrap::{CachedStore, ObservedStore, TimeoutStore};

@@ -4,7 +4,9 @@ mod broken;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 #[path = "../support/servers/mod.rs"]
 mod servers;
 #[cfg(feature = "sqlite")]

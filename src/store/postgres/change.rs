@@ -98,7 +98,7 @@ mod tests {
     fn an_update_falls_into_what_is_set_and_what_is_removed() {
         let both = change(r#"{"a":1,"b":null,"c":{"d":null}}"#);
         assert_eq!(both.json, r#"{"a":1,"c":{"d":null}}"#);
-        assert_eq!(both.removed, ["b".into()]);
+        assert_eq!(both.removed, [Box::<str>::from("b")]);
         assert!(!both.is_empty() && !change(r#"{"b":null}"#).is_empty() && change("{}").is_empty());
     }
 

@@ -104,18 +104,6 @@ impl PostgresStore {
         query::MIGRATIONS.concat()
     }
 
-    /// Takes no more calls, waits for those under way, and ends the connections of a pool that the store made; all
-    /// handles on the store are closed with it. Returns at once when it is closed already.
-    ///
-    /// Dropping the last handle ends the connections, too, after what is under way.
-    ///
-    /// # Cancel safety
-    ///
-    /// No more calls are taken. To wait, and to end the connections, call it again.
-    pub async fn close(&self) {
-        self.database.close().await;
-    }
-
     fn over(database: Database, options: &PostgresOptions) -> Self {
         let database = Arc::new(database);
         // A call that is sent by itself needs no more than a connection.
@@ -164,6 +152,18 @@ impl MetadataStore for PostgresStore {
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
         alone::clear(&self.database, user, *when, ends(self.deadline)).await
+    }
+
+    /// Takes no more calls, waits for those under way, and ends the connections of a pool that the store made; all
+    /// handles on the store are closed with it. Returns at once when it is closed already.
+    ///
+    /// Dropping the last handle ends the connections, too, after what is under way.
+    ///
+    /// # Cancel safety
+    ///
+    /// No more calls are taken. To wait, and to end the connections, call it again.
+    async fn close(&self) {
+        self.database.close().await;
     }
 
     fn capabilities(&self) -> Capabilities {

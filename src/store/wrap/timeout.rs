@@ -73,6 +73,10 @@ impl MetadataStore for TimeoutStore {
         self.write_within(self.inner.clear(user, when)).await
     }
 
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }

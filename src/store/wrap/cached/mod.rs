@@ -154,6 +154,10 @@ impl MetadataStore for CachedStore {
         Ok(())
     }
 
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }

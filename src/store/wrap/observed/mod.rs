@@ -131,6 +131,10 @@ impl MetadataStore for ObservedStore {
         self.observe(Operation::Clear, 1, self.inner.clear(user, when)).await
     }
 
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }

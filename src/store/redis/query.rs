@@ -1,0 +1,259 @@
+//! The only file with commands: what is sent, and how an answer becomes a record.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, Script, Value, cmd};
+
+use super::error;
+use crate::metadata::{
+    InvalidMetadata, InvalidMetadataKind, Limits, Metadata, MetadataUpdate, Precondition, Record, Version,
+};
+use crate::store::{Namespace, StoreError};
+use crate::user_id::UserId;
+
+const UPDATE: &str = include_str!("update.lua");
+const CLEAR: &str = include_str!("clear.lua");
+
+static UPDATE_DIGEST: LazyLock<String> = LazyLock::new(|| Script::new(UPDATE).get_hash().to_owned());
+static CLEAR_DIGEST: LazyLock<String> = LazyLock::new(|| Script::new(CLEAR).get_hash().to_owned());
+
+/// Begins the name of each hash field that holds a root field; what belongs to the store has names of one letter.
+const ROOT_FIELD: u8 = b'f';
+const VERSION: &[u8] = b"v";
+const BYTES: &[u8] = b"n";
+
+/// How a script is named: by its digest, which needs no more bytes, or whole, when the server does not know it yet.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum By {
+    Digest,
+    Text,
+}
+
+/// Makes the keys of one namespace.
+pub(super) struct Keys {
+    stem: String,
+}
+
+impl Keys {
+    /// `prefix` has no braces.
+    pub(super) fn new(prefix: &str, namespace: &Namespace) -> Self {
+        let namespace = escaped(namespace.as_str());
+        Self { stem: format!("{prefix}:{{{}:{namespace}:", namespace.len()) }
+    }
+
+    /// The key of a user, `prefix:{6:public:alice}`: no two users have one key, since the namespace is told by its
+    /// length, and what is between the braces decides alone on the slot in a Cluster, since no id brings braces in.
+    pub(super) fn of(&self, user: &UserId) -> String {
+        format!("{}{}}}", self.stem, escaped(user.as_str()))
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('{', "%7B").replace('}', "%7D")
+}
+
+pub(super) fn get(key: &str) -> Cmd {
+    let mut command = cmd("HGETALL");
+    command.arg(key);
+    command
+}
+
+/// What an update is sent with.
+pub(super) struct Terms {
+    pub(super) when: Precondition,
+    pub(super) fresh: Version,
+    pub(super) limits: Limits,
+    /// Zero: for ever.
+    pub(super) time_to_live: Duration,
+}
+
+pub(super) fn update(by: By, key: &str, update: &MetadataUpdate, terms: &Terms) -> Cmd {
+    let mut command = script(by, UPDATE, &UPDATE_DIGEST, key, &terms.when);
+    command
+        .arg(terms.fresh.to_string())
+        .arg(terms.limits.document_bytes())
+        .arg(terms.limits.root_fields())
+        .arg(u64::try_from(terms.time_to_live.as_millis()).unwrap_or(u64::MAX));
+    let removed: Vec<_> = update.fields().filter(|(_, value)| value.is_none()).collect();
+    command.arg(removed.len());
+    for (name, _) in removed {
+        command.arg(hash_field(name));
+    }
+    for (name, value) in update.fields().filter_map(|(name, value)| Some((name, value?))) {
+        command.arg(hash_field(name)).arg(value.get());
+    }
+    command
+}
+
+pub(super) fn clear(by: By, key: &str, when: &Precondition) -> Cmd {
+    script(by, CLEAR, &CLEAR_DIGEST, key, when)
+}
+
+/// Makes the scripts known to a server.
+pub(super) fn scripts() -> Pipeline {
+    let mut commands = Pipeline::new();
+    for text in [UPDATE, CLEAR] {
+        commands.cmd("SCRIPT").arg("LOAD").arg(text);
+    }
+    commands
+}
+
+/// Waits until so many replicas have what this connection wrote so far.
+pub(super) fn wait(replicas: u32, at_most: Duration) -> Cmd {
+    let mut command = cmd("WAIT");
+    // Zero would be for ever.
+    command.arg(replicas).arg(u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX).max(1));
+    command
+}
+
+pub(super) fn server_kind() -> Cmd {
+    let mut command = cmd("INFO");
+    command.arg("cluster");
+    command
+}
+
+pub(super) fn slots() -> Cmd {
+    let mut command = cmd("CLUSTER");
+    command.arg("SLOTS");
+    command
+}
+
+/// Lets a server take the next command for a slot that it is about to get.
+pub(super) fn asking() -> Cmd {
+    cmd("ASKING")
+}
+
+fn script(by: By, text: &str, digest: &str, key: &str, when: &Precondition) -> Cmd {
+    let mut command = match by {
+        By::Digest => cmd("EVALSHA"),
+        By::Text => cmd("EVAL"),
+    };
+    command.arg(if by == By::Digest { digest } else { text }).arg(1).arg(key);
+    match when {
+        Precondition::None => command.arg(""),
+        Precondition::Exists => command.arg("*"),
+        Precondition::Absent => command.arg("-"),
+        Precondition::Version(version) => command.arg(version.to_string()),
+    };
+    command
+}
+
+fn hash_field(name: &str) -> Vec<u8> {
+    [&[ROOT_FIELD], name.as_bytes()].concat()
+}
+
+/// Whether the server does not know the script of an answer's command, which was not run then.
+pub(super) fn is_unknown_script(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoScript))
+}
+
+/// Whether `INFO` tells that the server is one of a Cluster. One that does not let us ask is taken for one that is not.
+pub(super) fn is_cluster(answer: &Value) -> Result<bool, StoreError> {
+    match answer {
+        Value::BulkString(text) => {
+            Ok(text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"cluster_enabled:1")))
+        }
+        Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => Ok(false),
+        other => Err(refused(other.clone())),
+    }
+}
+
+/// The number of replicas that `WAIT` tells.
+pub(super) fn replicas(answer: &Value) -> Option<i64> {
+    match answer {
+        Value::Int(replicas) => Some(*replicas),
+        _ => None,
+    }
+}
+
+/// What [`update`] answers.
+pub(super) fn updated(answer: Value, limits: &Limits) -> Result<Record, StoreError> {
+    let too = |kind, limit| Err(InvalidMetadata::new(kind, limit).into());
+    match answer {
+        Value::Int(1) => too(InvalidMetadataKind::TooManyFields, limits.root_fields()),
+        Value::Int(2) => too(InvalidMetadataKind::DocumentTooLarge, limits.document_bytes()),
+        Value::BulkString(version) => Err(precondition_failed(&version)),
+        Value::Int(3) => Err(error::damaged()),
+        // It is written, and something else in the hash cannot be read.
+        Value::Array(_) => found(answer)
+            .and_then(|record| record.ok_or_else(error::unexpected))
+            .map_err(StoreError::with_may_have_happened),
+        other => Err(not_written(other)),
+    }
+}
+
+/// What [`clear`] answers.
+pub(super) fn cleared(answer: Value) -> Result<(), StoreError> {
+    match answer {
+        Value::Array(_) => Ok(()),
+        Value::BulkString(version) => Err(precondition_failed(&version)),
+        Value::Int(3) => Err(error::damaged()),
+        other => Err(not_written(other)),
+    }
+}
+
+/// What [`get`] answers.
+pub(super) fn found(answer: Value) -> Result<Option<Record>, StoreError> {
+    let Value::Array(entries) = answer else { return Err(refused(answer)) };
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let (mut version, mut sized, mut fields) = (None, false, 0);
+    let mut document = String::from("{");
+    let mut entries = entries.into_iter();
+    while let (Some(name), Some(value)) = (entries.next(), entries.next()) {
+        let (name, value) = (text(name)?, text(value)?);
+        match name.as_bytes() {
+            VERSION => version = value.parse::<Version>().ok(),
+            BYTES => sized = true,
+            [ROOT_FIELD, ..] => {
+                if fields > 0 {
+                    document.push(',');
+                }
+                fields += 1;
+                document.push_str(&serde_json::Value::from(name.get(1..).unwrap_or_default()).to_string());
+                document.push(':');
+                document.push_str(&value);
+            }
+            _ => return Err(error::damaged()),
+        }
+    }
+    document.push('}');
+    let metadata = Metadata::from_stored(document.as_bytes()).ok_or_else(error::damaged)?;
+    match version {
+        // A value with a comma in it could otherwise bring in fields of its own.
+        Some(version) if sized && metadata.len() == fields => Ok(Some(Record { metadata, version })),
+        _ => Err(error::damaged()),
+    }
+}
+
+fn text(value: Value) -> Result<String, StoreError> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| error::damaged()),
+        _ => Err(error::unexpected()),
+    }
+}
+
+fn precondition_failed(version: &[u8]) -> StoreError {
+    if version.is_empty() {
+        return StoreError::precondition_failed(None);
+    }
+    let version = std::str::from_utf8(version).ok().and_then(|version| version.parse().ok());
+    version.map_or_else(error::damaged, |version| StoreError::precondition_failed(Some(version)))
+}
+
+/// The refusal of a write, or an answer that says nothing about it.
+fn not_written(answer: Value) -> StoreError {
+    match answer {
+        Value::ServerError(_) => refused(answer),
+        _ => error::unexpected().with_may_have_happened(),
+    }
+}
+
+fn refused(answer: Value) -> StoreError {
+    match answer {
+        Value::ServerError(refusal) => error::Cause::refusal(&refusal).into(),
+        _ => error::unexpected(),
+    }
+}

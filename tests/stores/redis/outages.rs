@@ -1,0 +1,126 @@
+//! A server that is not there, that goes away, that does not answer, and a store that is closed.
+
+use std::time::{Duration, Instant};
+
+use tower_user_metadata::store::{MetadataStore, RedisStore, connect};
+use tower_user_metadata::{ConfigError, Precondition, StoreErrorKind};
+
+use super::{json, open, put, update, user};
+use crate::servers::redis::{Redis, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_at_the_start() {
+    let Some(mut redis) = Redis::start(&[]).await else { return };
+    redis.kill();
+    let begin = Instant::now();
+    let ConfigError::Store(error) = RedisStore::open(redis.url()).await.expect_err("down") else { panic!("its kind") };
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(begin.elapsed() < Duration::from_secs(3));
+    let error = connect(&redis.url()).await.expect_err("down");
+    assert!(matches!(error, ConfigError::Store(_)), "{error}");
+
+    let store = RedisStore::options(redis.url()).with_offline_start().open().await.expect("opened");
+    for _ in 0..10 {
+        let error = put(&store, "alice", r#"{"a":1}"#).await.expect_err("down");
+        assert!(error.is_retryable(), "{error:?}");
+        assert!(store.get(&user("alice")).await.expect_err("down").is_retryable());
+    }
+    redis.restart().await;
+    let begin = Instant::now();
+    while let Err(error) = put(&store, "alice", r#"{"a":1}"#).await {
+        assert!(error.is_retryable(), "{error:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_and_comes_back() {
+    let Some(mut redis) = Redis::start(&[]).await else { return };
+    let store = open(&redis).await;
+    let record = put(&store, "alice", r#"{"a":1}"#).await.expect("written");
+    for round in 0..3 {
+        redis.kill();
+        let begin = Instant::now();
+        for _ in 0..20 {
+            assert!(store.get(&user("alice")).await.is_err(), "round {round}");
+            let error = put(&store, "alice", r#"{"b":2}"#).await.expect_err("down");
+            // The loss of the connection was seen before the write was sent.
+            assert!(error.is_retryable(), "{error:?}");
+        }
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        redis.restart().await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(store.get(&user("alice")).await.expect("it is back"), Some(record.clone()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let deadline = Duration::from_millis(300);
+    let store = RedisStore::options(redis.url()).with_deadline(deadline).with_queue(8).open().await.expect("opened");
+    put(&store, "alice", r#"{"a":1}"#).await.expect("written");
+    redis.freeze(true);
+    let begin = Instant::now();
+    let calls: Vec<_> = (0..30)
+        .map(|at| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let outcome = match at % 3 {
+                    0 => store.get(&user("alice")).await.map(drop),
+                    1 => store.clear(&user("bob"), &Precondition::None).await,
+                    _ => put(&store, "alice", &format!("{{\"{at}\":0}}")).await.map(drop),
+                };
+                (at, outcome.expect_err("frozen"))
+            })
+        })
+        .collect();
+    let mut unknown = 0;
+    for call in calls {
+        let (at, error) = call.await.expect("no panic");
+        assert!(matches!(error.kind(), StoreErrorKind::Timeout | StoreErrorKind::Unavailable), "{error:?}");
+        assert!(at % 3 != 0 || !error.may_have_happened(), "nothing can happen by reading: {error:?}");
+        unknown += usize::from(error.may_have_happened());
+    }
+    assert!(begin.elapsed() < 3 * deadline, "{:?}", begin.elapsed());
+    assert!(unknown > 0, "a write that was sent may happen when the server goes on");
+
+    redis.freeze(false);
+    eventually("the server catches up", || redis.try_command(&["PING"]).is_ok()).await;
+    let document = json(&store, "alice").await.expect("a document");
+    assert!(document.starts_with("{\"a\":1"), "{document}");
+    put(&store, "bob", r#"{"a":1}"#).await.expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_closed() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let store = open(&redis).await;
+    let clients = || -> usize { redis.info("clients", "connected_clients").parse().expect("a number") };
+    let others = clients() - 1;
+    assert_eq!(others, 1);
+    let calls: Vec<_> = (0..50)
+        .map(|at| {
+            let store = store.clone();
+            tokio::spawn(async move { put(&store, &format!("user{at}"), r#"{"a":1}"#).await })
+        })
+        .collect();
+    store.close().await;
+    for call in calls {
+        match call.await.expect("no panic") {
+            Ok(_) => {}
+            Err(error) => assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Closed, false)),
+        }
+    }
+    store.close().await;
+    assert_eq!(store.get(&user("alice")).await.expect_err("closed").kind(), StoreErrorKind::Closed);
+    let outcome = store.update(&user("alice"), &update("{}"), &Precondition::None).await;
+    assert_eq!(outcome.expect_err("closed").kind(), StoreErrorKind::Closed);
+    eventually("the connection is closed", || clients() == 1).await;
+
+    let store = open(&redis).await;
+    put(&store, "alice", r#"{"a":1}"#).await.expect("written");
+    drop(store);
+    eventually("the connection is closed", || clients() == 1).await;
+}
