@@ -5,8 +5,8 @@
 //! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
 //! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
 //!
-//! [`connect`] opens any of them from a URL. To write a store of your own, implement [`MetadataStore`] and run the
-//! functions of the `conformance` module over it.
+//! [`connect`] opens any of them from a URL, and [`wrap`] puts a deadline, numbers for operators or a cache around it.
+//! To write a store of your own, implement [`MetadataStore`] and run the functions of the `conformance` module over it.
 
 mod capabilities;
 mod connect;
@@ -16,6 +16,7 @@ mod memory;
 mod namespace;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod wrap;
 
 use std::fmt::Debug;
 
@@ -29,6 +30,7 @@ pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use wrap::{CachedStore, ObservedStore, TimeoutStore};
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;

@@ -7,3 +7,4 @@ mod sqlite;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
+mod wrap;

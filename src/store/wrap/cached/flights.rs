@@ -1,0 +1,180 @@
+//! What is under way for each user, and so what may be kept.
+//!
+//! The rules from which "a read misses no write through this cache" follows, by the store's own order of writes:
+//!
+//! 1. While a write of a user is under way, nothing is kept of that user and no load is shared: reads go to the store.
+//! 2. What a load answers is kept and shared only if no write of the user was under way from its beginning on, to its
+//!    end or to the moment when the last reader joined.
+//! 3. What a write answers is kept only if no other write of the user was under way at the same time: the later answer
+//!    may be that of the earlier write.
+//!
+//! So whatever is kept or shared was the store's state at a time when no write was under way, and no write has begun
+//! since. A write whose future was dropped is over for these rules, although it may still happen in the store.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::entries::{Answer, Entries, Entry};
+use super::load::{Lead, Load};
+use crate::metadata::Record;
+use crate::user_id::UserId;
+
+pub(super) struct Flights {
+    /// Entries are put in and taken out under the lock of `users`, and read without it.
+    entries: Entries,
+    users: Mutex<HashMap<UserId, Flight>>,
+}
+
+enum Flight {
+    /// A load that readers may join, and which of its users this is.
+    Load(Arc<Load>, usize),
+    Writes {
+        under_way: usize,
+        /// Whether the last of them to end may answer something that is overtaken.
+        crowded: bool,
+    },
+}
+
+/// Where a reader's answer comes from.
+pub(super) enum Source {
+    Kept(Answer),
+    Load(Arc<Load>, usize),
+}
+
+impl Flights {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { entries: Entries::new(max_bytes), users: Mutex::default() }
+    }
+
+    pub(super) fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// A source for each user, and the load that has to be started for them, if any.
+    pub(super) fn sources(this: &Arc<Self>, users: &[UserId], max_age: Duration) -> (Vec<Source>, Option<Lead>) {
+        let (load, outcome) = Load::new();
+        let mut asked = Vec::new();
+        let mut under_way = this.lock();
+        let sources = users.iter().map(|user| {
+            if let Some(answer) = this.entries.get(user, max_age) {
+                return Source::Kept(answer);
+            }
+            let shared = match under_way.get(user) {
+                // The answer may be as old as the load is now.
+                Some(Flight::Load(load, at)) if load.age() < max_age => {
+                    return Source::Load(Arc::clone(load), *at);
+                }
+                Some(Flight::Load(..)) | None => !max_age.is_zero(),
+                Some(Flight::Writes { .. }) => false,
+            };
+            let at = asked.len();
+            asked.push(user.clone());
+            if shared {
+                under_way.insert(user.clone(), Flight::Load(Arc::clone(&load), at));
+            }
+            Source::Load(Arc::clone(&load), at)
+        });
+        let sources = sources.collect();
+        drop(under_way);
+        let lead = (!asked.is_empty()).then(|| Lead::new(Arc::clone(this), load, asked, outcome));
+        (sources, lead)
+    }
+
+    /// Ends a load: keeps what it answers of the users of whom it may be kept.
+    pub(super) fn land(&self, load: &Arc<Load>, users: &[UserId], records: Option<&[Option<Record>]>) {
+        let mut under_way = self.lock();
+        for (at, user) in users.iter().enumerate() {
+            let Slot::Occupied(slot) = under_way.entry(user.clone()) else { continue };
+            if !matches!(slot.get(), Flight::Load(current, _) if Arc::ptr_eq(current, load)) {
+                continue;
+            }
+            slot.remove();
+            if let Some(record) = records.and_then(|records| records.get(at)) {
+                self.entries.insert(user, Entry { answer: Answer(record.clone()), as_of: load.began() });
+            }
+        }
+    }
+
+    /// Begins a write.
+    pub(super) fn write(this: &Arc<Self>, user: &UserId) -> Write {
+        let mut users = this.lock();
+        match users.entry(user.clone()) {
+            Slot::Occupied(mut slot) => match slot.get_mut() {
+                Flight::Writes { under_way, crowded } => {
+                    *under_way += 1;
+                    *crowded = true;
+                }
+                load @ Flight::Load(..) => *load = Flight::Writes { under_way: 1, crowded: false },
+            },
+            Slot::Vacant(slot) => {
+                slot.insert(Flight::Writes { under_way: 1, crowded: false });
+            }
+        }
+        this.entries.remove(user);
+        Write { flights: Arc::clone(this), user: user.clone(), began: Instant::now(), answer: None }
+    }
+
+    pub(super) fn invalidate(&self, user: &UserId) {
+        let mut users = self.lock();
+        if let Slot::Occupied(mut slot) = users.entry(user.clone()) {
+            match slot.get_mut() {
+                Flight::Writes { crowded, .. } => *crowded = true,
+                Flight::Load(..) => drop(slot.remove()),
+            }
+        }
+        self.entries.remove(user);
+    }
+
+    pub(super) fn invalidate_all(&self) {
+        let mut users = self.lock();
+        users.retain(|_, flight| match flight {
+            Flight::Writes { crowded, .. } => {
+                *crowded = true;
+                true
+            }
+            Flight::Load(..) => false,
+        });
+        self.entries.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Flight>> {
+        // Whoever panics with the lock held leaves a flight too many, which costs shared loads, or an entry too few.
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A write under way; dropping it ends it as one whose outcome is unknown.
+pub(super) struct Write {
+    flights: Arc<Flights>,
+    user: UserId,
+    began: Instant,
+    answer: Option<Answer>,
+}
+
+impl Write {
+    /// Ends the write as one after which this is the user's document.
+    pub(super) fn done(mut self, record: Option<Record>) {
+        self.answer = Some(Answer(record));
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        let mut users = self.flights.lock();
+        let Slot::Occupied(mut slot) = users.entry(self.user.clone()) else { return };
+        let Flight::Writes { under_way, crowded } = slot.get_mut() else { return };
+        *under_way -= 1;
+        if *under_way > 0 {
+            return;
+        }
+        let alone = !*crowded;
+        slot.remove();
+        if let Some(answer) = self.answer.take().filter(|_| alone) {
+            self.flights.entries.insert(&self.user, Entry { answer, as_of: self.began });
+        }
+    }
+}

@@ -1,0 +1,160 @@
+mod entries;
+mod flights;
+mod load;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::flights::{Flights, Source};
+use crate::metadata::{MetadataUpdate, Precondition, Record};
+use crate::store::{Capabilities, MetadataStore, StoreError};
+use crate::user_id::UserId;
+
+/// Answers reads from memory for a while; clones share the cache.
+///
+/// ```
+/// use tower_user_metadata::store::{CachedStore, MemoryStore, MetadataStore};
+/// use tower_user_metadata::{Precondition, UserId, metadata_update};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let (database, alice) = (MemoryStore::new(), UserId::new("alice")?);
+/// let store = CachedStore::new(database.clone(), 16 * 1024 * 1024);
+/// let light = store.update(&alice, &metadata_update! { "theme": "light" }, &Precondition::None).await?;
+///
+/// // Somebody else writes, past this cache …
+/// let dark = database.update(&alice, &metadata_update! { "theme": "dark" }, &Precondition::None).await?;
+/// assert_eq!(store.get(&alice).await?, Some(light));
+/// // … and says so. Without that it would be seen after five seconds.
+/// store.invalidate(&alice);
+/// assert_eq!(store.get(&alice).await?, Some(dark));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What a read may miss
+///
+/// * **Writes through this cache and its clones: nothing.** A read that begins after a write was answered finds it, or
+///   something newer, and what was cleared does not come back: a read that began before a write is not kept. Reads of a
+///   user who is being written go to the store.
+/// * **Writes past it**, by another process or through another `CachedStore` over the same store, at most
+///   [`with_max_age`](Self::with_max_age), 5 seconds by default: a read answers the document as it was at some time in
+///   the `max_age` before the read began, or later. [`invalidate`](Self::invalidate) ends the wait for one user.
+/// * A write through this cache **whose outcome is unknown**, since it failed so or its future was dropped, counts as one
+///   past it from then on.
+///
+/// That a user has no document is kept as well. Errors are not.
+///
+/// Conditional writes are decided by the store: a version from a cached document that has been overtaken fails, and
+/// the next read after that goes to the store, so
+/// [`modify`](crate::store::MetadataStoreExt::modify) works as without the cache.
+///
+/// # Loads
+///
+/// Of each user there is one load under way, and all who ask in the meantime wait for it; it goes on when the first of
+/// them is gone. [`get_many`](MetadataStore::get_many) loads what is missing in one call. An error reaches all who
+/// wait, as the [source](std::error::Error::source) of one of the same kind.
+///
+/// Loads run as Tokio tasks, so reads need a Tokio runtime around them. They end when the store answers: put a
+/// [`TimeoutStore`](super::TimeoutStore) inside if it has no deadline.
+#[derive(Clone)]
+pub struct CachedStore {
+    inner: Arc<dyn MetadataStore>,
+    flights: Arc<Flights>,
+    max_age: Duration,
+}
+
+impl CachedStore {
+    /// Puts a cache of at most so many bytes before the store.
+    ///
+    /// A document takes its JSON and about 128 bytes a root field, and about 512 bytes on top: 64 MiB hold some 23,000
+    /// documents of 1 KiB with ten fields. When the room is used up, documents that were read least and longest ago make
+    /// way. The cache is divided into parts of 1 MiB or more, and a document that is larger than a part is not kept.
+    #[must_use]
+    pub fn new(store: impl MetadataStore, max_bytes: usize) -> Self {
+        Self { inner: Arc::new(store), flights: Arc::new(Flights::new(max_bytes)), max_age: Duration::from_secs(5) }
+    }
+
+    /// Sets how old a cached document may be, for reads through this handle and its later clones. Default 5 seconds:
+    /// long enough for a page that asks several times, and short enough that nobody files a bug.
+    ///
+    /// With zero each read goes to the store.
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// Drops what is known of a user: each read that begins after this sees what was written before it.
+    ///
+    /// For news of writes past this cache, for example from another process. A load that is under way is not kept.
+    pub fn invalidate(&self, user: &UserId) {
+        self.flights.invalidate(user);
+    }
+
+    /// As [`invalidate`](Self::invalidate), of all users: for when such news may have been missed.
+    pub fn invalidate_all(&self) {
+        self.flights.invalidate_all();
+    }
+
+    async fn read(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        let (sources, lead) = Flights::sources(&self.flights, users, self.max_age);
+        if let Some(lead) = lead {
+            lead.start(Arc::clone(&self.inner));
+        }
+        let mut records = Vec::with_capacity(sources.len());
+        for source in sources {
+            records.push(match source {
+                Source::Kept(answer) => answer.0,
+                Source::Load(load, at) => load.record(at).await?,
+            });
+        }
+        Ok(records)
+    }
+}
+
+impl fmt::Debug for CachedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedStore")
+            .field("inner", &self.inner)
+            .field("entries", self.flights.entries())
+            .field("max_age", &self.max_age)
+            .finish()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl MetadataStore for CachedStore {
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        if let Some(answer) = self.flights.entries().get(user, self.max_age) {
+            return Ok(answer.0);
+        }
+        Ok(self.read(std::slice::from_ref(user)).await?.pop().flatten())
+    }
+
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.read(users).await
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        let write = Flights::write(&self.flights, user);
+        let record = self.inner.update(user, update, when).await?;
+        write.done(Some(record.clone()));
+        Ok(record)
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        let write = Flights::write(&self.flights, user);
+        self.inner.clear(user, when).await?;
+        write.done(None);
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+}

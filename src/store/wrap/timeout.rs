@@ -1,0 +1,79 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use crate::metadata::{MetadataUpdate, Precondition, Record};
+use crate::store::{Capabilities, MetadataStore, StoreError, StoreErrorKind};
+use crate::user_id::UserId;
+
+/// Ends every call on a store at a deadline; clones share the store and have a deadline each.
+///
+/// When the deadline passes, the call's future is dropped and the caller gets
+/// [`Timeout`](StoreErrorKind::Timeout). By the contract the store then leaves the old or the new document, so of a write
+/// the error says that it [may have happened](StoreError::may_have_happened).
+///
+/// The stores of this crate have deadlines of their own and know better what has happened when one passes: this is for
+/// those that have none, or for a part of an application that can wait less long than the rest. Needs a Tokio runtime
+/// with time enabled.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_user_metadata::UserId;
+/// use tower_user_metadata::store::{MemoryStore, MetadataStore, TimeoutStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let store = TimeoutStore::new(MemoryStore::new(), Duration::from_millis(500));
+/// assert_eq!(store.get(&UserId::new("alice")?).await?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TimeoutStore {
+    inner: Arc<dyn MetadataStore>,
+    deadline: Duration,
+}
+
+impl TimeoutStore {
+    /// Gives each call on the store so much time, from its first poll on. A call that can be answered at once is
+    /// answered, however short the time.
+    #[must_use]
+    pub fn new(store: impl MetadataStore, deadline: Duration) -> Self {
+        Self { inner: Arc::new(store), deadline }
+    }
+
+    async fn within<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        timeout(self.deadline, call).await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Timeout)))
+    }
+
+    async fn write_within<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let late = |_| Err(StoreError::new(StoreErrorKind::Timeout).with_may_have_happened());
+        timeout(self.deadline, call).await.unwrap_or_else(late)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl MetadataStore for TimeoutStore {
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        self.within(self.inner.get(user)).await
+    }
+
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.within(self.inner.get_many(users)).await
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        self.write_within(self.inner.update(user, update, when)).await
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        self.write_within(self.inner.clear(user, when)).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+}

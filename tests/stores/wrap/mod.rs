@@ -1,0 +1,6 @@
+mod cached;
+mod conformance;
+mod interleavings;
+mod observed;
+mod staged;
+mod timeout;
