@@ -41,7 +41,7 @@
 //! |---|---|
 //! | [`metadata`] | *what* is kept: documents, updates, the merge, versions, limits |
 //! | [`session`] | *who* is calling: verifiers, keys, claims, where tokens are found |
-//! | [`store`] | *where* it is kept: the contract and the stores |
+//! | [`store`] | *where* it is kept: the contract, the stores, and what goes around one |
 //! | [`UserMetadataHandle`] | what a handler holds |
 //! | [`Authenticator`] | headers in, session and handle out: the one place where sessions and stores meet |
 //! | [`layer`] | the Tower layer around it |
@@ -58,6 +58,7 @@
 //! | `sqlite` | `store::SqliteStore`: embedded, durable, group commit |
 //! | `postgres` | `store::PostgresStore`: one statement a write, calls of many users gathered, TLS |
 //! | `redis` | `store::RedisStore`: one server or a Cluster, with TLS |
+//! | `metrics` | numbers of [`store::ObservedStore`] for the `metrics` facade |
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |

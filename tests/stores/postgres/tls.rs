@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use tower_user_metadata::store::PostgresStore;
+use tower_user_metadata::store::{MetadataStore, PostgresStore};
 use tower_user_metadata::{ConfigError, StoreErrorKind};
 
 use super::{json, put};

@@ -3,8 +3,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tower_user_metadata::store::{CachedStore, MemoryStore, MetadataStore, MetadataStoreExt};
-use tower_user_metadata::{MetadataUpdate, Precondition, Record, StoreError, StoreErrorKind, UserId, metadata_update};
+use tower_user_metadata::store::{CachedStore, Capabilities, MemoryStore, MetadataStore, MetadataStoreExt};
+use tower_user_metadata::{
+    Limits, MetadataUpdate, Precondition, Record, StoreError, StoreErrorKind, UserId, metadata_update,
+};
 
 use super::staged::{Failure, Staged, settle, user};
 
@@ -343,7 +345,7 @@ fn what_is_kept_is_no_older_than_max_age() {
 
         // Nobody joins a load that is older.
         let old = scene.get().await;
-        let slow = scene.staged.last();
+        let [slow] = &scene.staged.under_way()[..] else { panic!("the store was not asked") };
         slow.step();
         settle().await;
         scene.staged.write_past(&scene.alice, &set(2)).await;
@@ -352,6 +354,15 @@ fn what_is_kept_is_no_older_than_max_age() {
         slow.step();
         assert_eq!(n(&old.await.expect("no panic").expect("loaded")), Some(1));
         assert_eq!(scene.kept().await, Some(2));
+
+        // Of what a write answers, from the beginning of the write.
+        let write = scene.update(3).await;
+        tokio::time::advance(Duration::from_millis(4_999)).await;
+        scene.staged.last().finish();
+        write.await.expect("no panic").expect("written");
+        assert_eq!(scene.kept().await, Some(3));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(scene.loaded().await, Some(3));
     });
 }
 
@@ -375,25 +386,38 @@ fn without_age_each_read_goes_to_the_store() {
     });
 }
 
-#[test]
-fn it_is_bounded_in_bytes_and_keeps_nothing_that_is_larger_than_a_part() {
-    play(async |_| {
-        let room = 4 * 1024 * 1024;
-        let memory = MemoryStore::new();
-        let store = CachedStore::new(memory.clone(), room);
-        let update = metadata_update! { "text": "x".repeat(2_000) };
-        for number in 0..10_000 {
-            store.update(&user(&number.to_string()), &update, &Precondition::None).await.expect("written");
-        }
-        let told = format!("{store:?}");
-        let told = |name: &str| -> usize {
-            let rest = told.split_once(&format!(" {name}: ")).expect("told").1;
-            rest.split([',', ' ']).next().expect("a number").parse().expect("a number")
-        };
-        assert_eq!(told("max_bytes"), room);
-        assert!(told("bytes") <= room && told("bytes") > room / 2, "{}", told("bytes"));
-        assert!(told("users") * 2_000 <= room && told("users") > 1_000, "{}", told("users"));
-    });
+/// A number in what `Debug` tells of a store.
+fn told(store: &CachedStore, name: &str) -> usize {
+    let told = format!("{store:?}");
+    let rest = told.split_once(&format!(" {name}: ")).expect("told").1;
+    rest.split([',', ' ']).next().expect("a number").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn it_is_bounded_in_bytes() {
+    let room = 4 * 1024 * 1024;
+    let store = CachedStore::new(MemoryStore::new(), room);
+    let update = metadata_update! { "text": "x".repeat(2_000) };
+    for number in 0..10_000 {
+        store.update(&user(&number.to_string()), &update, &Precondition::None).await.expect("written");
+    }
+    assert_eq!(told(&store, "max_bytes"), room);
+    let (bytes, users) = (told(&store, "bytes"), told(&store, "users"));
+    assert!(bytes <= room && bytes > room / 2, "{bytes}");
+    assert!(users * 2_000 <= room && users > 1_000, "{users}");
+}
+
+#[tokio::test]
+async fn what_is_larger_than_a_part_is_not_kept_and_still_read() {
+    let limits = Limits::default().with_document_bytes(16 * 1024 * 1024);
+    let store = CachedStore::new(MemoryStore::new().with_limits(limits), 3 * 1024 * 1024);
+    let (alice, bob) = (user("alice"), user("bob"));
+    for (who, bytes) in [(&alice, 4_000_000), (&bob, 1_000)] {
+        let update = metadata_update! { "text": "x".repeat(bytes) };
+        let record = store.update(who, &update, &Precondition::None).await.expect("written");
+        assert_eq!(store.get(who).await.expect("read"), Some(record));
+    }
+    assert_eq!(told(&store, "users"), 1);
 }
 
 #[tokio::test]
@@ -438,7 +462,9 @@ impl MetadataStore for Yielding {
         self.0.clear(user, when).await
     }
 
-    fn capabilities(&self) -> tower_user_metadata::store::Capabilities {
+    async fn close(&self) {}
+
+    fn capabilities(&self) -> Capabilities {
         self.0.capabilities()
     }
 }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::task::JoinHandle;
 use tower_user_metadata::store::{CachedStore, MetadataStore};
-use tower_user_metadata::{Precondition, Record, UserId, Version, metadata_update};
+use tower_user_metadata::{Precondition, Record, StoreError, UserId, Version, metadata_update};
 
 use super::staged::{Call, Failure, Staged, settle, user};
 
@@ -180,7 +180,7 @@ impl World {
                 None => store.clear(&alice, &Precondition::None).await,
             };
             let done_as = own.take().map_or(0, |call| call.done_as.load(Ordering::SeqCst));
-            outcome_known.ended(answer.as_ref().err().is_some_and(|error| error.may_have_happened()));
+            outcome_known.ended(answer.as_ref().err().is_some_and(StoreError::may_have_happened));
             if answer.is_ok() {
                 known.set(known.get().max(done_as));
             }
@@ -260,7 +260,7 @@ fn play(steps: Vec<Step>) -> Result<Met, String> {
 #[test]
 fn reads_miss_no_write_through_the_cache_and_nothing_comes_back() {
     let total = std::cell::RefCell::new(Met::default());
-    let config = Config { cases: 1_500, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 1_000, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         let met = play(steps).map_err(TestCaseError::fail)?;
         let mut total = total.borrow_mut();
@@ -274,5 +274,5 @@ fn reads_miss_no_write_through_the_cache_and_nothing_comes_back() {
     outcome.unwrap_or_else(|error| panic!("{error}"));
     let total = total.into_inner();
     assert!(total.kept > total.reads / 20 && total.shared > total.reads / 20, "{total:?}");
-    assert!(total.crowded_writes > 500 && total.unknown > 100 && total.unknown < 1_400, "{total:?}");
+    assert!(total.crowded_writes > 500 && total.unknown > 100 && total.unknown < 900, "{total:?}");
 }

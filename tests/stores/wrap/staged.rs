@@ -1,5 +1,6 @@
 //! A store whose calls stop before they do something and again before they answer, until the test says go.
 
+use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +16,7 @@ pub(super) fn user(name: &str) -> UserId {
 
 /// Lets all tasks of the runtime, which has one thread, go as far as they can.
 pub(super) async fn settle() {
-    for _ in 0..50 {
+    for _ in 0..20 {
         yield_now().await;
     }
 }
@@ -29,7 +30,9 @@ pub(super) struct Staged {
 
 /// What each write left behind, in the order of the writes.
 #[derive(Clone, Debug, Default)]
-struct Writes(Arc<Mutex<Vec<(UserId, Option<Record>)>>>);
+struct Writes(Arc<Mutex<Vec<Left>>>);
+
+type Left = (UserId, Option<Record>);
 
 impl Writes {
     /// The number of this write, from 1 on.
@@ -161,7 +164,7 @@ impl Staged {
 impl MetadataStore for Staged {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
         let asked = user.clone();
-        self.call("get", &[user.clone()], move |memory| async move { memory.get(&asked).await }).await
+        self.call("get", slice::from_ref(user), move |memory| async move { memory.get(&asked).await }).await
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
@@ -172,13 +175,15 @@ impl MetadataStore for Staged {
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
         let (asked, update, when) = (user.clone(), update.clone(), *when);
         let act = move |memory: MemoryStore| async move { memory.update(&asked, &update, &when).await };
-        self.call("update", &[user.clone()], act).await
+        self.call("update", slice::from_ref(user), act).await
     }
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
         let (asked, when) = (user.clone(), *when);
-        self.call("clear", &[user.clone()], move |memory| async move { memory.clear(&asked, &when).await }).await
+        self.call("clear", slice::from_ref(user), move |memory| async move { memory.clear(&asked, &when).await }).await
     }
+
+    async fn close(&self) {}
 
     fn capabilities(&self) -> Capabilities {
         self.memory.capabilities()

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use tower_user_metadata::store::{MetadataStore, TimeoutStore};
+use tower_user_metadata::store::{MemoryStore, MetadataStore, TimeoutStore};
 use tower_user_metadata::{Precondition, StoreErrorKind, metadata_update};
 
-use super::staged::{Staged, settle, user};
+use super::staged::{Failure, Staged, settle, user};
 
 #[tokio::test(start_paused = true)]
 async fn what_takes_too_long_ends_and_a_write_may_have_happened() {
@@ -12,7 +12,7 @@ async fn what_takes_too_long_ends_and_a_write_may_have_happened() {
     let (alice, none) = (user("alice"), Precondition::None);
 
     let began = tokio::time::Instant::now();
-    for read in [store.get(&alice).await.err(), store.get_many(&[alice.clone()]).await.err()] {
+    for read in [store.get(&alice).await.err(), store.get_many(std::slice::from_ref(&alice)).await.err()] {
         let error = read.expect("too late");
         assert_eq!(error.kind(), StoreErrorKind::Timeout);
         assert!(!error.may_have_happened() && error.is_retryable());
@@ -40,7 +40,7 @@ async fn what_takes_too_long_ends_and_a_write_may_have_happened() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_answered_at_once_is_answered_without_any_time() {
-    let store = TimeoutStore::new(tower_user_metadata::store::MemoryStore::new(), Duration::ZERO);
+    let store = TimeoutStore::new(MemoryStore::new(), Duration::ZERO);
     let record = store.update(&user("alice"), &metadata_update! { "n": 1 }, &Precondition::None).await;
     assert_eq!(store.get(&user("alice")).await.expect("at once"), record.ok());
 }
@@ -51,7 +51,7 @@ async fn errors_of_the_store_come_through_as_they_are() {
     let store = TimeoutStore::new(staged.clone(), Duration::from_secs(2));
     let asked = tokio::spawn(async move { store.get(&user("alice")).await });
     settle().await;
-    staged.last().fail(super::staged::Failure::Fails);
+    staged.last().fail(Failure::Fails);
     staged.last().finish();
     let error = asked.await.expect("no panic").expect_err("a failure");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use crate::metadata::Record;
 use crate::user_id::UserId;
 
-/// What an entry costs beside its document, in bytes: measured, with the user's id, and rounded up.
+/// What an entry costs beside the user's id and the document's JSON, in bytes: measured and rounded up.
 const ENTRY_BYTES: usize = 512;
 
-/// What a root field costs beside its JSON, in bytes: measured and rounded up.
+/// What a root field costs beside its JSON, in bytes: measured, with ENTRY_BYTES, and rounded up.
 const FIELD_BYTES: usize = 128;
 
 /// The least room of one of the parts with a lock each, in bytes: more than a document may have by default.
@@ -71,13 +71,13 @@ impl Entries {
 struct Bytes;
 
 impl Weighter<UserId, Entry> for Bytes {
-    fn weight(&self, _: &UserId, entry: &Entry) -> u64 {
+    fn weight(&self, user: &UserId, entry: &Entry) -> u64 {
         let document = entry
             .answer
             .0
             .as_ref()
             .map_or(0, |record| record.metadata.json_bytes() + record.metadata.len() * FIELD_BYTES);
-        u64::try_from(ENTRY_BYTES + document).unwrap_or(u64::MAX)
+        u64::try_from(ENTRY_BYTES + user.as_str().len() + document).unwrap_or(u64::MAX)
     }
 }
 

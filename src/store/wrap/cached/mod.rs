@@ -58,8 +58,8 @@ use crate::user_id::UserId;
 /// them is gone. [`get_many`](MetadataStore::get_many) loads what is missing in one call. An error reaches all who
 /// wait, as the [source](std::error::Error::source) of one of the same kind.
 ///
-/// Loads run as Tokio tasks. They end when those of the store do: put a [`TimeoutStore`](super::TimeoutStore) inside if
-/// it has no deadline.
+/// Loads run as Tokio tasks, so reads need a Tokio runtime around them. They end when the store answers: put a
+/// [`TimeoutStore`](super::TimeoutStore) inside if it has no deadline.
 #[derive(Clone)]
 pub struct CachedStore {
     inner: Arc<dyn MetadataStore>,
@@ -70,7 +70,7 @@ pub struct CachedStore {
 impl CachedStore {
     /// Puts a cache of at most so many bytes before the store.
     ///
-    /// A document takes its JSON and about 128 bytes a root field, and about 512 bytes on top: 64 MiB hold some 30,000
+    /// A document takes its JSON and about 128 bytes a root field, and about 512 bytes on top: 64 MiB hold some 23,000
     /// documents of 1 KiB with ten fields. When the room is used up, documents that were read least and longest ago make
     /// way. The cache is divided into parts of 1 MiB or more, and a document that is larger than a part is not kept.
     #[must_use]
