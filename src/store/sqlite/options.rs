@@ -11,7 +11,7 @@ use crate::store::Namespace;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_user_metadata::store::{Namespace, SqliteStore};
+/// use tower_user_metadata::store::{MetadataStore, Namespace, SqliteStore};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// # let directory = tempfile::tempdir()?;
