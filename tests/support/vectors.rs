@@ -71,7 +71,7 @@ pub(crate) fn family(name: &str) -> Vec<Row> {
     match read(&elsewhere, Path::new(name)) {
         Some(more) => join(&mut rows, more),
         None if kept_here.is_some() => {}
-        None => not_run(name, &elsewhere),
+        None => not_run(&format!("family {name}: folder {} missing", elsewhere.join(name).display())),
     }
     rows
 }
@@ -137,10 +137,10 @@ fn whole_file(root: &Path, file: &Path) -> Row {
     Row { id, text, folder: file.parent().unwrap_or(root).to_owned() }
 }
 
-/// Says that a family is not run: at once, and in the file that `NOT_RUN_FILE` names, which the test command prints
+/// Says that something is not run: at once, and in the file that `NOT_RUN_FILE` names, which the test command prints
 /// last.
-fn not_run(name: &str, folder: &Path) {
-    let line = format!("NOT RUN: family {name}: folder {} missing", folder.join(name).display());
+pub(crate) fn not_run(what: &str) {
+    let line = format!("NOT RUN: {what}");
     say(&line);
     // Tests of one process run side by side; processes run one after the other.
     static WRITING: Mutex<()> = Mutex::new(());
