@@ -8,7 +8,9 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The scheme of a store URL is not one that [`store::connect`](crate::store::connect) knows.
-    #[error("no store is called `{scheme}:`; `memory:` and `sqlite:` (feature `sqlite`) are known")]
+    #[error(
+        "no store is called `{scheme}:`; `memory:`, `mariadb:` (feature `mariadb`) and `sqlite:` (feature `sqlite`) are known"
+    )]
     UnknownStore {
         /// The part of the URL before the first colon; the rest may hold a password.
         scheme: String,

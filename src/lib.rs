@@ -56,6 +56,7 @@
 //! | Feature | What it adds |
 //! |---|---|
 //! | `sqlite` | `store::SqliteStore`: embedded, durable, group commit |
+//! | `mariadb` | `store::MariadbStore`: MariaDB 10.5 and newer, one statement a write, TLS |
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |

@@ -7,7 +7,7 @@ mod document;
 mod error;
 mod limits;
 mod record;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "mariadb", feature = "sqlite"))]
 mod stored;
 mod update;
 

@@ -8,6 +8,7 @@ use crate::ConfigError;
 /// | URL | Store |
 /// |---|---|
 /// | `memory:` | [`MemoryStore`] |
+/// | `mariadb://USER:PASSWORD@HOST:PORT/DATABASE`, `mysql://…` | `MariadbStore`, feature `mariadb` |
 /// | `sqlite://PATH` | `SqliteStore`, feature `sqlite`; created when missing |
 ///
 /// The path of a SQLite file is everything behind `sqlite://`, as it is: `sqlite://relative.db`,
@@ -31,6 +32,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "mariadb")]
+        "mariadb" | "mysql" => Ok(Arc::new(super::MariadbStore::connect(url).await?)),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(sqlite_path(url)?).await?)),
         _ => Err(ConfigError::UnknownStore { scheme: scheme.to_owned() }),

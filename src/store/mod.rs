@@ -3,6 +3,7 @@
 //! | Store | Feature | Opened by |
 //! |---|---|---|
 //! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
+//! | `MariadbStore` | `mariadb` | `MariadbStore::connect(url)`, `mariadb://…`, `mysql://…` |
 //! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
 //!
 //! [`connect`] opens any of them from a URL. To write a store of your own, implement [`MetadataStore`] and run the
@@ -12,6 +13,8 @@ mod capabilities;
 mod connect;
 mod error;
 mod ext;
+#[cfg(feature = "mariadb")]
+pub mod mariadb;
 mod memory;
 mod namespace;
 #[cfg(feature = "sqlite")]
@@ -25,6 +28,8 @@ pub use capabilities::{Capabilities, Durability};
 pub use connect::connect;
 pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
+#[cfg(feature = "mariadb")]
+pub use mariadb::MariadbStore;
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
 #[cfg(feature = "sqlite")]
