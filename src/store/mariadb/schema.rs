@@ -32,7 +32,8 @@ async fn steps(session: &mut Session) -> Result<(), Failure> {
     // No deadline of a call ends a step.
     run(session, "SET max_statement_time = 0").await?;
     let locked = match run(session, LOCK_SCHEMA).await {
-        // Galera has no such locks; there the steps alone must be safe, and each is one statement.
+        // Locks are of one node of Galera, and some versions of it give none: the steps alone must be safe there, and
+        // each is one statement that does nothing the second time.
         Err(failure) if failure.is_unsupported() => false,
         outcome => outcome.map(|()| true)?,
     };
