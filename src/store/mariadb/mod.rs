@@ -93,18 +93,6 @@ impl MariadbStore {
         query::MIGRATIONS.iter().map(|step| format!("{step};\n")).collect()
     }
 
-    /// Takes no more calls, waits for those under way, and ends the connections; all handles on the store are closed
-    /// with it.
-    ///
-    /// Dropping the last handle ends the connections, too, after what is under way.
-    ///
-    /// # Cancel safety
-    ///
-    /// No more calls are taken. To wait, and to end the connections, call it again.
-    pub async fn close(&self) {
-        self.database.pool.close().await;
-    }
-
     fn over(pool: Arc<Pool>, options: &MariadbOptions) -> Self {
         let database = Database {
             pool,
@@ -153,6 +141,15 @@ impl MetadataStore for MariadbStore {
         let session = self.database.pool.session(ends(self.deadline)).await?;
         let (database, user, when) = (Arc::clone(&self.database), user.clone(), *when);
         write_apart(async move { clear::clear(&database, session, &user, when).await }).await
+    }
+
+    /// Waits for what is under way, and ends the connections. Dropping the last handle does the same without waiting for
+    /// it.
+    async fn close(&self) {
+        let pool = Arc::clone(&self.database.pool);
+        // In a task of its own, so that it is done also for a caller who does not wait. What can go wrong in it is the
+        // end of the runtime, and of all connections with it.
+        let _ = tokio::spawn(async move { pool.close().await }).await;
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -164,6 +164,7 @@ impl Pool {
 
     /// Gives out nothing more, waits for what is under way, and ends the connections.
     pub(super) async fn close(&self) {
+        // Whoever asks from now on stands behind this.
         let all = Arc::clone(&self.free).acquire_many_owned(self.size).await;
         self.free.close();
         drop(all);
