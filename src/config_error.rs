@@ -9,8 +9,8 @@ use crate::store::StoreError;
 pub enum ConfigError {
     /// The scheme of a store URL is not one that [`store::connect`](crate::store::connect) knows.
     #[error(
-        "no store is called `{scheme}:`; `memory:`, and with the feature of the same name `sqlite:`, `postgres:` and \
-         `redis:` are known"
+        "no store is called `{scheme}:`; `memory:`, and with the feature of the same name `sqlite:`, `postgres:`, \
+         `mariadb:` and `redis:` are known"
     )]
     UnknownStore {
         /// The part of the URL before the first colon; the rest may hold a password.

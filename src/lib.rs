@@ -59,6 +59,7 @@
 //! | `postgres` | `store::PostgresStore`: one statement a write, calls of many users gathered, TLS |
 //! | `redis` | `store::RedisStore`: one server or a Cluster, with TLS |
 //! | `metrics` | numbers of [`store::ObservedStore`] for the `metrics` facade |
+//! | `mariadb` | `store::MariadbStore`: MariaDB 10.5 and newer, one statement a write, TLS |
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |

@@ -54,7 +54,7 @@ impl Metadata {
 
     /// Reads a document that [`to_json`](Self::to_json) wrote, from where it was stored: quicker, since what the strict
     /// reader looks for was looked for when the document came in. `None`: this is not such a document.
-    #[cfg(any(feature = "redis", feature = "sqlite"))]
+    #[cfg(any(feature = "mariadb", feature = "redis", feature = "sqlite"))]
     pub(crate) fn from_stored(text: &[u8]) -> Option<Self> {
         super::stored::read(text, |value| Arc::from(value.to_owned())).map(|fields| Self { fields: Arc::new(fields) })
     }

@@ -7,7 +7,7 @@ mod document;
 mod error;
 mod limits;
 mod record;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod stored;
 mod update;
 

@@ -8,6 +8,7 @@ use crate::ConfigError;
 /// | URL | Store |
 /// |---|---|
 /// | `memory:` | [`MemoryStore`] |
+/// | `mariadb://USER:PASSWORD@HOST:PORT/DATABASE`, `mysql://…` | `MariadbStore`, feature `mariadb` |
 /// | `sqlite://PATH` | `SqliteStore`, feature `sqlite`; created when missing |
 /// | `postgres://…`, `postgresql://…` | `PostgresStore`, feature `postgres`; the URL is one of libpq |
 /// | `redis://HOST:PORT` | `RedisStore`, feature `redis`; also `rediss:`, `redis+unix:`, `redis+cluster:`, `rediss+cluster:` |
@@ -37,6 +38,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
         "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster" => {
             Ok(Arc::new(super::RedisStore::open(url).await?))
         }
+        #[cfg(feature = "mariadb")]
+        "mariadb" | "mysql" => Ok(Arc::new(super::MariadbStore::connect(url).await?)),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::open(sqlite_path(url)?).await?)),
         #[cfg(feature = "postgres")]

@@ -3,6 +3,7 @@
 //! | Store | Feature | Opened by |
 //! |---|---|---|
 //! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
+//! | `MariadbStore` | `mariadb` | `MariadbStore::connect(url)`, `mariadb://…`, `mysql://…` |
 //! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
 //! | `PostgresStore` | `postgres` | `PostgresStore::connect(url)`, `PostgresStore::new(pool)`, `postgres://…` |
 //! | `RedisStore` | `redis` | `RedisStore::open(url)`, `redis://host`, `redis+cluster://host` |
@@ -14,6 +15,8 @@ mod capabilities;
 mod connect;
 mod error;
 mod ext;
+#[cfg(feature = "mariadb")]
+pub mod mariadb;
 mod memory;
 mod namespace;
 #[cfg(feature = "postgres")]
@@ -32,6 +35,8 @@ pub use capabilities::{Capabilities, Durability};
 pub use connect::connect;
 pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
+#[cfg(feature = "mariadb")]
+pub use mariadb::MariadbStore;
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
 #[cfg(feature = "postgres")]

@@ -1,12 +1,14 @@
 //! The stores of this crate: the contract over each of them, and what each promises beyond it.
 
 mod broken;
+#[cfg(feature = "mariadb")]
+mod mariadb;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis"))]
 #[path = "../support/servers/mod.rs"]
 mod servers;
 #[cfg(feature = "sqlite")]

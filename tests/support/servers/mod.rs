@@ -1,6 +1,8 @@
 //! Servers of databases that tests start for themselves: private, on free ports of the loopback, in temporary
 //! directories. What already runs on the machine is not touched.
 
+#[cfg(feature = "mariadb")]
+pub(crate) mod mariadb;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "redis")]

@@ -1,0 +1,180 @@
+#![doc = include_str!("docs.md")]
+
+mod change;
+mod clear;
+mod error;
+mod options;
+mod pool;
+mod query;
+mod read;
+mod schema;
+mod session;
+mod update;
+mod url;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+pub use options::MariadbOptions;
+
+use self::error::Failure;
+use self::pool::Pool;
+use self::query::Statements;
+use super::{Capabilities, Durability, MetadataStore, Namespace, StoreError};
+use crate::ConfigError;
+use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
+use crate::user_id::UserId;
+
+/// Keeps the documents in MariaDB, as durably as that is configured; clones share the connections.
+///
+/// Needs a Tokio runtime with I/O and time enabled. The [module](self) tells what is promised and how to run it.
+///
+/// ```no_run
+/// use tower_user_metadata::store::{MariadbStore, MetadataStore};
+/// use tower_user_metadata::{Precondition, UserId, metadata_update};
+///
+/// # async fn keep() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MariadbStore::connect("mariadb://app:secret@localhost/app").await?;
+/// let alice = UserId::new("alice")?;
+/// let record = store.update(&alice, &metadata_update! { "theme": "dark" }, &Precondition::None).await?;
+/// assert_eq!(store.get(&alice).await?, Some(record));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MariadbStore {
+    database: Arc<Database>,
+    deadline: Duration,
+}
+
+/// What a call needs.
+struct Database {
+    pool: Arc<Pool>,
+    statements: Statements,
+    namespace: Namespace,
+    limits: Limits,
+}
+
+impl MariadbStore {
+    /// Connects to a server with the default [options](MariadbOptions), and makes the table when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`MariadbOptions::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`MariadbOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self, ConfigError> {
+        Self::options().connect(url).await
+    }
+
+    /// Options to connect with.
+    #[must_use]
+    pub fn options() -> MariadbOptions {
+        MariadbOptions::new()
+    }
+
+    /// The SQL that makes the table, for those who migrate themselves: run it once, and open the store [with the schema
+    /// made elsewhere](MariadbOptions::with_schema_made_elsewhere).
+    ///
+    /// ```
+    /// use tower_user_metadata::store::MariadbStore;
+    ///
+    /// assert!(MariadbStore::schema_sql().starts_with("CREATE TABLE IF NOT EXISTS tower_user_metadata ("));
+    /// ```
+    #[must_use]
+    pub fn schema_sql() -> String {
+        query::MIGRATIONS.iter().map(|step| format!("{step};\n")).collect()
+    }
+
+    fn over(pool: Arc<Pool>, options: &MariadbOptions) -> Self {
+        let database = Database {
+            pool,
+            statements: Statements::new(&options.limits),
+            namespace: options.namespace.clone(),
+            limits: options.limits,
+        };
+        Self { database: Arc::new(database), deadline: options.deadline }
+    }
+}
+
+impl fmt::Debug for MariadbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MariadbStore")
+            .field("limits", &self.database.limits)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl MetadataStore for MariadbStore {
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, user) = (Arc::clone(&self.database), user.clone());
+        apart(async move { Ok(read::one(&database, session, &user).await?) }).await
+    }
+
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, users) = (Arc::clone(&self.database), users.to_vec());
+        apart(async move { Ok(read::many(&database, session, &users).await?) }).await
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        update.check(&self.database.limits)?;
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, user, update, when) = (Arc::clone(&self.database), user.clone(), update.clone(), *when);
+        write_apart(async move { update::update(&database, session, &user, &update, when).await }).await
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, user, when) = (Arc::clone(&self.database), user.clone(), *when);
+        write_apart(async move { clear::clear(&database, session, &user, when).await }).await
+    }
+
+    /// Waits for what is under way, and ends the connections. Dropping the last handle does the same without waiting for
+    /// it.
+    async fn close(&self) {
+        let pool = Arc::clone(&self.database.pool);
+        // In a task of its own, so that it is done also for a caller who does not wait. What can go wrong in it is the
+        // end of the runtime, and of all connections with it.
+        let _ = tokio::spawn(async move { pool.close().await }).await;
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(Durability::Server).with_conditional_writes().with_limits(self.database.limits)
+    }
+}
+
+/// When a call that begins now must be over.
+fn ends(deadline: Duration) -> Instant {
+    let now = Instant::now();
+    // A deadline past what the clock can count is none: a year is as good.
+    now.checked_add(deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
+}
+
+/// Runs in a task of its own: a caller who goes away in the middle of an exchange must not leave a connection on which
+/// the answer to somebody's question is still to come.
+async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(Failure::ended().into()))
+}
+
+/// As [`apart`], for work that may change something.
+async fn write_apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(Failure::ended().with_may_have_happened().into()))
+}

@@ -1,0 +1,246 @@
+//! MariaDB servers of our own.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mysql_async::{Conn, Opts};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::support::vectors::not_run;
+
+/// How long a server may take to start.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Where Debian has the library that makes several servers one cluster.
+const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
+
+const NAME: &str = "tester";
+
+/// A server that syncs before it acknowledges; it is stopped when it goes out of scope.
+#[derive(Debug)]
+pub(crate) struct Mariadb {
+    pub(crate) directory: TempDir,
+    pub(crate) port: u16,
+    password: String,
+    arguments: Vec<String>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    server: Child,
+    /// Stops the server when this process is gone and could not.
+    guard: Child,
+}
+
+impl Mariadb {
+    /// Starts a server with more settings, each `--name=value`; `None`, and a line that says so, when MariaDB is not
+    /// installed.
+    pub(crate) async fn start(settings: &[&str]) -> Option<Self> {
+        let (Some(install), Some(_)) = (program("mariadb-install-db"), program("mariadbd")) else {
+            not_run("tests with MariaDB: no `mariadb-install-db` and `mariadbd` in /usr/sbin or in PATH");
+            return None;
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let password = format!("{:016x}", getrandom::u64().expect("random numbers"));
+        let init = directory.path().join("init.sql");
+        // Each statement on a line of its own, as the server demands.
+        let statements = format!(
+            "CREATE USER IF NOT EXISTS {NAME}@'%' IDENTIFIED BY '{password}';\n\
+             GRANT ALL ON *.* TO {NAME}@'%' WITH GRANT OPTION;\n\
+             DROP USER IF EXISTS root@localhost, root@'127.0.0.1', root@'::1', ''@localhost;\n\
+             CREATE DATABASE IF NOT EXISTS app;\n"
+        );
+        fs::write(&init, statements).expect("written");
+        give_away(directory.path());
+        give_away(&init);
+        let made = as_owner(&install)
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", directory.path().join("data").display()))
+            // Servers that are made at the same time would else find one another's tables.
+            .arg(format!("--tmpdir={}", directory.path().display()))
+            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(["--skip-name-resolve", "--innodb-log-file-size=16M"])
+            .current_dir(directory.path())
+            .output()
+            .expect("mariadb-install-db runs");
+        assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stderr));
+        Some(Self::up(directory, password, settings).await)
+    }
+
+    /// Starts the first node of a cluster; `None`, and a line that says so, when MariaDB or Galera is not installed.
+    pub(crate) async fn start_cluster() -> Option<Self> {
+        if !Path::new(GALERA).is_file() {
+            not_run(&format!("tests with Galera: no {GALERA}"));
+            return None;
+        }
+        let mut settings = node_settings("gcomm://");
+        settings.push("--wsrep-new-cluster".to_owned());
+        let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+        Self::start(&settings).await
+    }
+
+    /// Starts one more node, which gets its data from those that are there.
+    pub(crate) async fn join_cluster(&self) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        give_away(directory.path());
+        fs::create_dir(directory.path().join("data")).expect("a directory");
+        give_away(&directory.path().join("data"));
+        fs::write(directory.path().join("init.sql"), "").expect("written");
+        let own = "--wsrep-node-address=";
+        let first = self.arguments.iter().find_map(|argument| argument.strip_prefix(own)).expect("a cluster");
+        let settings = node_settings(&format!("gcomm://{first}"));
+        let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+        Self::up(directory, self.password.clone(), &settings).await
+    }
+
+    async fn up(directory: TempDir, password: String, settings: &[&str]) -> Self {
+        let arguments = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { directory, port: 0, password, arguments, running: None };
+        // Somebody else may take a port that was free a moment ago.
+        for _ in 0..10 {
+            server.port = free_port();
+            if server.run().await {
+                return server;
+            }
+        }
+        panic!("MariaDB does not start: {}", server.log());
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.url_at(self.port)
+    }
+
+    /// The URL by which a proxy at this port is reached.
+    pub(crate) fn url_at(&self, port: u16) -> String {
+        format!("mariadb://{NAME}:{}@127.0.0.1:{port}/app", self.password)
+    }
+
+    /// A connection of somebody else.
+    pub(crate) async fn stranger(&self) -> Conn {
+        self.try_stranger().await.expect("a connection")
+    }
+
+    async fn try_stranger(&self) -> Result<Conn, mysql_async::Error> {
+        let url = self.url().replace("mariadb://", "mysql://");
+        Conn::new(Opts::from_url(&url).expect("a URL")).await
+    }
+
+    /// Whether the server came up; it did not when it ended by itself.
+    pub(crate) async fn run(&mut self) -> bool {
+        let folder = self.directory.path();
+        let log = fs::OpenOptions::new().append(true).create(true).open(folder.join("log"));
+        let inside = |option: &str, file: &str| format!("--{option}={}", folder.join(file).display());
+        let mut server = as_owner(&program("mariadbd").expect("installed"))
+            .arg("--no-defaults")
+            .args([inside("datadir", "data"), inside("socket", "socket"), inside("pid-file", "pid")])
+            .args([inside("init-file", "init.sql"), inside("tmpdir", ""), format!("--port={}", self.port)])
+            .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=1"])
+            .args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M"])
+            .args(&self.arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("a log"))
+            .spawn()
+            .expect("mariadbd runs");
+        let guard = Command::new("sh")
+            .args(["-c", "cat >/dev/null; kill -KILL $0", &server.id().to_string()])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh runs");
+        let (begin, mut up) = (Instant::now(), false);
+        while !up && server.try_wait().expect("a process").is_none() && begin.elapsed() < LONGEST {
+            sleep(Duration::from_millis(20)).await;
+            // Another server that took the port would not know the password.
+            up = self.try_stranger().await.is_ok();
+        }
+        self.running = Some(Running { server, guard });
+        if !up {
+            self.kill();
+        }
+        up
+    }
+
+    /// Kills the server, which has no chance to finish anything.
+    pub(crate) fn kill(&mut self) {
+        if let Some(Running { mut server, mut guard }) = self.running.take() {
+            // The guard first, so that it never meets another process with this number.
+            guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
+            server.kill().and_then(|()| server.wait()).expect("the server ends");
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Mariadb {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What makes a server a node of a cluster on the loopback.
+fn node_settings(cluster: &str) -> Vec<String> {
+    let [node, increments, state] = [(); 3].map(|()| free_port());
+    let provider = format!(
+        "base_host=127.0.0.1;base_port={node};gmcast.listen_addr=tcp://127.0.0.1:{node};\
+         ist.recv_addr=127.0.0.1:{increments};gcache.size=16M"
+    );
+    vec![
+        "--wsrep-on=ON".to_owned(),
+        format!("--wsrep-provider={GALERA}"),
+        format!("--wsrep-provider-options={provider}"),
+        format!("--wsrep-cluster-address={cluster}"),
+        format!("--wsrep-node-address=127.0.0.1:{node}"),
+        format!("--wsrep-sst-receive-address=127.0.0.1:{state}"),
+        "--wsrep-sst-method=rsync".to_owned(),
+        "--binlog-format=ROW".to_owned(),
+        "--innodb-autoinc-lock-mode=2".to_owned(),
+    ]
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = ["/usr/sbin".into(), "/usr/bin".into()].into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder: PathBuf| folder.join(name)).find(|program| program.is_file())
+}
+
+/// A program run as `mysql` where this process is root, as whom MariaDB refuses to run.
+fn as_owner(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if let Some((user, group)) = owner() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+fn give_away(path: &Path) {
+    if let Some((user, group)) = owner() {
+        chown(path, Some(user), Some(group)).expect("given to mysql");
+    }
+}
+
+fn owner() -> Option<(u32, u32)> {
+    let process = fs::read_to_string("/proc/self/status").expect("the status of this process");
+    let root = process.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    let passwords = fs::read_to_string("/etc/passwd").expect("the users");
+    let mysql = passwords.lines().find_map(|line| line.strip_prefix("mysql:x:"));
+    let mut numbers = mysql.unwrap_or_default().split(':').map(str::parse);
+    let (Some(Ok(user)), Some(Ok(group)), true) = (numbers.next(), numbers.next(), root) else { return None };
+    Some((user, group))
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
