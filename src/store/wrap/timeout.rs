@@ -14,6 +14,8 @@ use crate::user_id::UserId;
 /// [`Timeout`](StoreErrorKind::Timeout). By the contract the store then leaves the old or the new document, so of a write
 /// the error says that it [may have happened](StoreError::may_have_happened).
 ///
+/// [`close`](MetadataStore::close) has no deadline here: whoever stops a service has one for all of it.
+///
 /// The stores of this crate have deadlines of their own and know better what has happened when one passes: this is for
 /// those that have none, or for a part of an application that can wait less long than the rest. Needs a Tokio runtime
 /// with time enabled.

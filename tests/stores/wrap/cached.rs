@@ -386,10 +386,39 @@ fn without_age_each_read_goes_to_the_store() {
     });
 }
 
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn reads_of_a_closed_store_find_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sqlite = tower_user_metadata::store::SqliteStore::open(folder.path().join("x.db")).await.expect("a store");
+    let store = CachedStore::new(sqlite, ROOM);
+    let alice = user("alice");
+    let record = store.update(&alice, &set(1), &Precondition::None).await.expect("written");
+    assert_eq!(store.get(&alice).await.expect("kept"), Some(record));
+    store.clone().close().await;
+    assert_eq!(store.get(&alice).await.expect_err("closed").kind(), StoreErrorKind::Closed);
+}
+
+#[test]
+fn nothing_is_kept_once_the_store_closes() {
+    play(async |scene| {
+        let read = scene.get().await;
+        let write = scene.start(async |store, _| store.update(&user("bob"), &set(1), &Precondition::None).await).await;
+        scene.store.close().await;
+        for call in scene.staged.calls() {
+            call.finish();
+        }
+        assert!(read.await.expect("no panic").is_ok() && write.await.expect("no panic").is_ok());
+        assert_eq!(told(&scene.store, "users"), 0);
+        assert_eq!(scene.loaded().await, None);
+        assert_eq!(scene.loaded().await, None);
+    });
+}
+
 /// A number in what `Debug` tells of a store.
 fn told(store: &CachedStore, name: &str) -> usize {
     let told = format!("{store:?}");
-    let rest = told.split_once(&format!(" {name}: ")).expect("told").1;
+    let rest = told.rsplit_once(&format!(" {name}: ")).expect("told").1;
     rest.split([',', ' ']).next().expect("a number").parse().expect("a number")
 }
 
@@ -462,7 +491,9 @@ impl MetadataStore for Yielding {
         self.0.clear(user, when).await
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        self.0.close().await;
+    }
 
     fn capabilities(&self) -> Capabilities {
         self.0.capabilities()

@@ -183,7 +183,9 @@ impl MetadataStore for Staged {
         self.call("clear", slice::from_ref(user), move |memory| async move { memory.clear(&asked, &when).await }).await
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        self.memory.close().await;
+    }
 
     fn capabilities(&self) -> Capabilities {
         self.memory.capabilities()

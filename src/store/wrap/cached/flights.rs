@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct Flights {
     /// Entries are put in and taken out under the lock of `users`, and read without it.
     entries: Entries,
     users: Mutex<HashMap<UserId, Flight>>,
+    /// Whether nothing is kept any more; changed under the lock of `users`.
+    closed: AtomicBool,
 }
 
 enum Flight {
@@ -47,7 +50,7 @@ pub(super) enum Source {
 
 impl Flights {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { entries: Entries::new(max_bytes), users: Mutex::default() }
+        Self { entries: Entries::new(max_bytes), users: Mutex::default(), closed: AtomicBool::new(false) }
     }
 
     pub(super) fn entries(&self) -> &Entries {
@@ -94,7 +97,7 @@ impl Flights {
             }
             slot.remove();
             if let Some(record) = records.and_then(|records| records.get(at)) {
-                self.entries.insert(user, Entry { answer: Answer(record.clone()), as_of: load.began() });
+                self.keep(&under_way, user, Entry { answer: Answer(record.clone()), as_of: load.began() });
             }
         }
     }
@@ -141,6 +144,20 @@ impl Flights {
         self.entries.clear();
     }
 
+    /// Keeps nothing from now on, so that reads find out that the store is closed.
+    pub(super) fn close(&self) {
+        let users = self.lock();
+        self.closed.store(true, Ordering::Relaxed);
+        self.entries.clear();
+        drop(users);
+    }
+
+    fn keep(&self, _locked: &MutexGuard<'_, HashMap<UserId, Flight>>, user: &UserId, entry: Entry) {
+        if !self.closed.load(Ordering::Relaxed) {
+            self.entries.insert(user, entry);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Flight>> {
         // Whoever panics with the lock held leaves a flight too many, which costs shared loads, or an entry too few.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
@@ -174,7 +191,7 @@ impl Drop for Write {
         let alone = !*crowded;
         slot.remove();
         if let Some(answer) = self.answer.take().filter(|_| alone) {
-            self.flights.entries.insert(&self.user, Entry { answer, as_of: self.began });
+            self.flights.keep(&users, &self.user, Entry { answer, as_of: self.began });
         }
     }
 }

@@ -155,6 +155,7 @@ impl MetadataStore for CachedStore {
     }
 
     async fn close(&self) {
+        self.flights.close();
         self.inner.close().await;
     }
 

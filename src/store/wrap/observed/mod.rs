@@ -56,6 +56,8 @@ use crate::user_id::UserId;
 /// for a call whose caller went away before its end: of such a write the outcome is unknown. A failed precondition and
 /// invalid metadata are the client's affair; leave them out of an alarm.
 ///
+/// [`close`](MetadataStore::close) is handed on and not observed.
+///
 /// How long a call waited for a connection of a pool is known to the store alone. Here it is a part of the duration.
 ///
 /// Around and inside a [`CachedStore`](super::CachedStore), under two names, the numbers of calls tell how many reads
