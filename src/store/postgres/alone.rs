@@ -3,14 +3,13 @@
 //! Every statement is whole by itself, so what is repeated here is known to have changed nothing: it was undone because
 //! of others, or it met a document that came or went while it ran.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::calls::{Guard, Removed, Written};
 use super::change::Change;
-use super::database::{Database, Working, apart, write_apart};
+use super::database::{Database, Working};
 use super::error::Failure;
 use super::session::Session;
 use super::works::{random, read};
@@ -20,9 +19,9 @@ use crate::user_id::UserId;
 
 /// Merges, weighs and writes, if the precondition holds.
 pub(super) async fn update(
-    database: &Arc<Database>,
+    database: &Database,
     user: &UserId,
-    change: Arc<Change>,
+    change: &Change,
     when: Precondition,
     limits: &Limits,
     deadline: Instant,
@@ -32,8 +31,9 @@ pub(super) async fn update(
     let guard = if change.is_empty() { Guard { existing: false, ..guard } } else { guard };
     let mut attempts = Attempts::until(deadline);
     loop {
-        let (session, working) = attempts.next(database).await?;
-        let (seen, fits) = match write_once(database, session, working, user, &change, guard).await {
+        let (mut session, _working) = attempts.next(database).await?;
+        let version = random()?;
+        let (seen, fits) = match database.calls.write(&mut session, user, change, guard, version).await {
             Ok(Written::Done(record)) => return Ok(record),
             Ok(Written::Not { seen, fits }) => (seen, fits),
             Err(failure) => {
@@ -59,15 +59,15 @@ pub(super) async fn update(
 
 /// Removes the document, if the precondition holds.
 pub(super) async fn clear(
-    database: &Arc<Database>,
+    database: &Database,
     user: &UserId,
     when: Precondition,
     deadline: Instant,
 ) -> Result<(), StoreError> {
     let mut attempts = Attempts::until(deadline);
     loop {
-        let (session, working) = attempts.next(database).await?;
-        match remove_once(database, session, working, user, when).await {
+        let (mut session, _working) = attempts.next(database).await?;
+        match remove(database, &mut session, user, when).await {
             Ok(Removed::Not { seen }) if !when.holds(seen) => return Err(StoreError::precondition_failed(seen)),
             // None was seen where there was nothing to remove, as it should be.
             Ok(Removed::Done | Removed::Not { seen: None }) => return Ok(()),
@@ -80,18 +80,13 @@ pub(super) async fn clear(
 
 /// The records of several users, from one statement.
 pub(super) async fn get_many(
-    database: &Arc<Database>,
-    users: Vec<UserId>,
+    database: &Database,
+    users: &[UserId],
     deadline: Instant,
 ) -> Result<Vec<Option<Record>>, Failure> {
-    let working = database.begin()?;
+    let _working = database.begin()?;
     let mut session = database.session(deadline).await?;
-    let database = Arc::clone(database);
-    let records = apart(async move {
-        let _working = working;
-        read(&database, &mut session, &users).await
-    });
-    records.await?.into_iter().collect()
+    read(database, &mut session, users).await?.into_iter().collect()
 }
 
 fn guard(when: Precondition) -> Guard {
@@ -103,38 +98,16 @@ fn guard(when: Precondition) -> Guard {
     }
 }
 
-async fn write_once(
-    database: &Arc<Database>,
-    mut session: Session,
-    working: Working,
-    user: &UserId,
-    change: &Arc<Change>,
-    guard: Guard,
-) -> Result<Written, Failure> {
-    let (database, user, change, version) = (Arc::clone(database), user.clone(), Arc::clone(change), random()?);
-    write_apart(async move {
-        let _working = working;
-        database.calls.write(&mut session, &user, &change, guard, version).await
-    })
-    .await
-}
-
-async fn remove_once(
-    database: &Arc<Database>,
-    mut session: Session,
-    working: Working,
+async fn remove(
+    database: &Database,
+    session: &mut Session,
     user: &UserId,
     when: Precondition,
 ) -> Result<Removed, Failure> {
-    let (database, user) = (Arc::clone(database), user.clone());
-    write_apart(async move {
-        let _working = working;
-        match when {
-            Precondition::None => database.calls.delete(&mut session, &user).await.map(|()| Removed::Done),
-            when => database.calls.delete_if(&mut session, &user, guard(when)).await,
-        }
-    })
-    .await
+    match when {
+        Precondition::None => database.calls.delete(session, user).await.map(|()| Removed::Done),
+        when => database.calls.delete_if(session, user, guard(when)).await,
+    }
 }
 
 /// Attempts until something is decided, or until the deadline.

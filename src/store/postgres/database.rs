@@ -1,6 +1,5 @@
 //! The pool of one store, from its first connection to its last.
 
-use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
 use deadpool_postgres::{Object, Pool};
@@ -77,8 +76,12 @@ impl Database {
     }
 
     async fn ready(&self, connection: Object, deadline: Instant) -> Result<(), Failure> {
-        // A caller that goes away leaves the step to be finished by its task.
-        let prepare = || apart(schema::prepare(connection, self.usage.makes_schema));
+        let makes_schema = self.usage.makes_schema;
+        // In a task of its own: a caller that goes away leaves nothing half done.
+        let prepare = || async move {
+            let prepared = tokio::spawn(schema::prepare(connection, makes_schema));
+            prepared.await.unwrap_or_else(|_| Err(Failure::ended()))
+        };
         match timeout_at(deadline, self.schema.get_or_try_init(prepare)).await {
             Ok(ready) => ready.map(drop),
             Err(_) => Err(Failure::deadline()),
@@ -93,18 +96,4 @@ impl Database {
             self.pool.close();
         }
     }
-}
-
-/// Runs in a task of its own, so that a caller who goes away leaves nothing half done.
-pub(super) async fn apart<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::spawn(work).await.unwrap_or_else(|_| Err(Failure::ended()))
-}
-
-/// As [`apart`], for work that may change something.
-pub(super) async fn write_apart<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::spawn(work).await.unwrap_or_else(|_| Err(Failure::ended().with_may_have_happened()))
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -75,6 +76,9 @@ impl<W: Work> Gather<W> {
     /// Has the work done, within the deadline.
     pub(super) async fn call(self: &Arc<Self>, work: W, deadline: Instant) -> Result<W::Answer, Failure> {
         let working = self.database.begin()?;
+        if let Some((lane, _busy)) = self.own_lane(&work) {
+            return lane.alone(work, deadline).await;
+        }
         let (answer, outcome) = oneshot::channel();
         let place = self.wait_in_line(Call { work, deadline, answer, working });
         let lost = match timeout_at(deadline, outcome).await {
@@ -86,17 +90,32 @@ impl<W: Work> Gather<W> {
         Err(if W::WRITES { lost.with_may_have_happened() } else { lost })
     }
 
+    /// A lane for this work alone, served by its caller, when nobody waits.
+    fn own_lane(self: &Arc<Self>, work: &W) -> Option<(Lane<W>, Busy<'_, W>)> {
+        let mut state = self.lock();
+        if state.lanes == self.lanes || !state.waiting.is_empty() || !state.may_begin(work) {
+            return None;
+        }
+        let users: Vec<_> = work.alone_with().cloned().into_iter().collect();
+        state.users.extend(users.iter().cloned());
+        Some((self.open_lane(&mut state), Busy { gather: self, users }))
+    }
+
     fn wait_in_line(self: &Arc<Self>, call: Call<W>) -> Place<'_, W> {
         let mut state = self.lock();
         let number = state.arrived;
         state.arrived += 1;
-        let idle = state.lanes < self.lanes && state.may_begin(&call.work);
+        let begins = state.lanes < self.lanes && state.may_begin(&call.work);
         state.waiting.insert(number, call);
-        if idle {
-            state.lanes += 1;
-            tokio::spawn(Lane { gather: Arc::clone(self), counted: true }.serve());
+        if begins {
+            tokio::spawn(self.open_lane(&mut state).serve());
         }
         Place { gather: self, number }
+    }
+
+    fn open_lane(self: &Arc<Self>, state: &mut State<W>) -> Lane<W> {
+        state.lanes += 1;
+        Lane { gather: Arc::clone(self), counted: true }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {
@@ -162,6 +181,13 @@ struct Lane<W: Work> {
 }
 
 impl<W: Work> Lane<W> {
+    async fn alone(&self, work: W, deadline: Instant) -> Result<W::Answer, Failure> {
+        let session = self.gather.database.session(deadline).await?;
+        let answer = W::run(&self.gather.database, session, vec![work]).await.pop();
+        // One answer each.
+        answer.unwrap_or_else(|| Err(Failure::ended()))
+    }
+
     async fn serve(mut self) {
         while let Some(until) = self.wanted_until() {
             match self.gather.database.session(until).await {
@@ -220,8 +246,14 @@ impl<W: Work> Lane<W> {
 
 impl<W: Work> Drop for Lane<W> {
     fn drop(&mut self) {
-        if self.counted {
-            self.gather.lock().lanes -= 1;
+        if !self.counted {
+            return;
+        }
+        let mut state = self.gather.lock();
+        state.lanes -= 1;
+        // Some may have come while the caller had the lane for itself.
+        if let (Some(_), Ok(runtime)) = (state.wanted_until(), Handle::try_current()) {
+            runtime.spawn(self.gather.open_lane(&mut state).serve());
         }
     }
 }

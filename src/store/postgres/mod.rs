@@ -134,7 +134,7 @@ impl MetadataStore for PostgresStore {
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
-        Ok(alone::get_many(&self.database, users.to_vec(), ends(self.deadline)).await?)
+        Ok(alone::get_many(&self.database, users, ends(self.deadline)).await?)
     }
 
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
@@ -147,7 +147,7 @@ impl MetadataStore for PostgresStore {
                 return Ok(record);
             }
         }
-        alone::update(&self.database, user, change, *when, &self.limits, deadline).await
+        alone::update(&self.database, user, &change, *when, &self.limits, deadline).await
     }
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::BytesMut;
 use deadpool_postgres::Object;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -25,11 +26,13 @@ pub(super) struct Session {
     /// two transactions.
     named: bool,
     deadline: Instant,
+    /// A statement may have been sent whose answer was not read to its end.
+    open: bool,
 }
 
 impl Session {
     pub(super) fn new(connection: Object, named: bool, deadline: Instant) -> Self {
-        Self { connection: Some(connection), named, deadline }
+        Self { connection: Some(connection), named, deadline, open: false }
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -41,9 +44,6 @@ impl Session {
     }
 
     /// Sends a statement and reads its answer to the end, which comes after the commit.
-    ///
-    /// Not cancel-safe as it stands: run it in a task of its own. A connection whose answer has not come could else go
-    /// back to the pool and keep its next user waiting.
     pub(super) async fn query(
         &mut self,
         statement: &Statement,
@@ -51,26 +51,41 @@ impl Session {
     ) -> Result<Vec<Row>, Failure> {
         let Some(connection) = &self.connection else { return Err(Failure::lost()) };
         let mut sent = false;
+        self.open = true;
         let answer = send(connection, self.named, statement, params, &mut sent);
         let outcome = match timeout_at(self.deadline, answer).await {
             Ok(outcome) => outcome,
             Err(_) if sent && statement.writes => Err(Failure::deadline().with_may_have_happened()),
             Err(_) => Err(Failure::deadline()),
         };
+        self.open = false;
         let spoilt = outcome.as_ref().is_err_and(|failure| {
             // Nothing that comes late may be taken for another answer, and a server that is read-only is left for one
             // that is not.
             !failure.is_refusal() || failure.is_loss() || failure.is_read_only()
         });
         if spoilt {
-            self.end();
+            self.connection.take().map(Object::take);
         }
         outcome
     }
+}
 
-    /// Takes the connection out of the pool and ends it.
-    fn end(&mut self) {
-        self.connection.take().map(Object::take);
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take().filter(|_| self.open) else { return };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(drain(connection, self.deadline))),
+            Err(_) => drop(Object::take(connection)),
+        }
+    }
+}
+
+/// Lends a connection to nobody before all that was asked over it is answered: whoever came next would wait for that,
+/// too, and for ever where nothing comes.
+async fn drain(connection: Object, deadline: Instant) {
+    if !matches!(timeout_at(deadline, connection.simple_query("")).await, Ok(Ok(_))) {
+        drop(Object::take(connection));
     }
 }
 
