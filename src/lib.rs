@@ -46,6 +46,7 @@
 //! | [`Authenticator`] | headers in, session and handle out: the one place where sessions and stores meet |
 //! | [`layer`] | the Tower layer around it |
 //! | [`endpoints`] | ready-made `GET`, `PATCH` and `DELETE` |
+//! | `forward_auth` | the same checks for a proxy in front of services in other languages |
 //! | `adapter` | extractors and middlewares, one module a framework |
 //! | `conformance` | the contracts as functions, for authors of stores and adapters |
 //!
@@ -63,6 +64,7 @@
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |
+//! | `sidecar` | the program `user-metadata-auth` for nginx, Traefik, Caddy and Envoy, and `forward_auth` |
 //! | `conformance` | the contracts of stores and adapters as functions; outside semver |
 //!
 //! # A request, in one direction
@@ -87,6 +89,8 @@ mod config_error;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod endpoints;
+#[cfg(feature = "sidecar")]
+pub mod forward_auth;
 mod handle;
 mod json;
 pub mod layer;

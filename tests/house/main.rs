@@ -17,6 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("authenticator", &["handle", "metadata", "session", "store", "user_id"]),
     ("layer", &["authenticator", "handle", "session", "store"]),
     ("endpoints", &["authenticator", "handle", "layer", "metadata", "session", "store"]),
+    ("forward_auth", &["authenticator", "layer", "session", "user_id"]),
+    ("bin", &[]),
     ("adapter", &["authenticator", "endpoints", "handle", "layer", "metadata", "session", "store", "user_id"]),
     ("conformance", &["handle", "metadata", "session", "store", "user_id"]),
 ];
