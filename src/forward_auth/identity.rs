@@ -51,7 +51,7 @@ mod tests {
         }
         assert_eq!(sent("a b"), "a%20b");
         assert_eq!(sent("a%20b"), "a%2520b");
-        assert_eq!(sent("\u{fc}\r\nx"), "%C3%BC%0D%0Ax");
+        assert_eq!(sent("\u{fc}\u{feff}x"), "%C3%BC%EF%BB%BFx");
     }
 
     #[test]
