@@ -45,7 +45,7 @@ pub use postgres::PostgresStore;
 pub use redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
-pub use wrap::{CachedStore, ObservedStore, TimeoutStore};
+pub use wrap::{BatchedStore, CachedStore, ObservedStore, TimeoutStore};
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;

@@ -1,3 +1,5 @@
+mod loaded;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -5,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::loaded::{Loaded, Write};
 use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record};
 use crate::store::{MetadataStore, MetadataStoreExt, StoreError, StoreErrorKind};
 use crate::user_id::UserId;
@@ -33,17 +36,44 @@ use crate::user_id::UserId;
 pub struct UserMetadataHandle {
     user: UserId,
     store: Arc<dyn MetadataStore>,
+    /// There if this handle loads once.
+    loaded: Option<Arc<Loaded>>,
 }
 
 impl UserMetadataHandle {
     pub(crate) fn new(user: UserId, store: Arc<dyn MetadataStore>) -> Self {
-        Self { user, store }
+        Self { user, store, loaded: None }
     }
 
     /// A handle on any user, without a session: for scripts, jobs and administrators. The caller vouches for the id.
     #[must_use]
     pub fn admin(user: UserId, store: impl MetadataStore) -> Self {
         Self::new(user, Arc::new(store))
+    }
+
+    /// A handle that loads the document once: later reads through it and its clones answer from memory, and reads at the
+    /// same time share a load. For a request whose parts each ask for the document.
+    ///
+    /// It does not see what others write after that. What is written through it or its clones is read back; when the
+    /// outcome of a write is unknown, the next read loads again. Errors are not remembered.
+    ///
+    /// ```
+    /// # use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update, store::MemoryStore};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let handle = UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new());
+    /// let page = handle.loading_once();
+    /// assert!(page.get().await?.is_empty());
+    /// handle.update(metadata_update! { "theme": "dark" }).await?;
+    /// assert!(page.get().await?.is_empty());
+    /// page.update(metadata_update! { "todos": ["one"] }).await?;
+    /// assert_eq!(page.get().await?.to_json(), r#"{"theme":"dark","todos":["one"]}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn loading_once(&self) -> Self {
+        Self { loaded: Some(Arc::default()), ..self.clone() }
     }
 
     /// The user whose metadata this is.
@@ -64,7 +94,7 @@ impl UserMetadataHandle {
     ///
     /// The store failed.
     pub async fn get(&self) -> Result<Metadata, StoreError> {
-        self.store.get_or_empty(&self.user).await
+        Ok(self.record().await?.map(|record| record.metadata).unwrap_or_default())
     }
 
     /// The document with its version; `None` when the user has none.
@@ -73,7 +103,10 @@ impl UserMetadataHandle {
     ///
     /// The store failed.
     pub async fn record(&self) -> Result<Option<Record>, StoreError> {
-        self.store.get(&self.user).await
+        match &self.loaded {
+            None => self.store.get(&self.user).await,
+            Some(loaded) => loaded.record().get_or_try_init(|| self.store.get(&self.user)).await.cloned(),
+        }
     }
 
     /// The whole document as a `T`; a user without a document gives what `{}` gives.
@@ -126,7 +159,12 @@ impl UserMetadataHandle {
     ///
     /// As [`update`](Self::update).
     pub async fn update_if(&self, update: MetadataUpdate, when: Precondition) -> Result<Record, StoreError> {
-        self.store.update(&self.user, &update, &when).await
+        let write = self.write();
+        let record = self.store.update(&self.user, &update, &when).await?;
+        if let Some(write) = write {
+            write.done(Some(record.clone()));
+        }
+        Ok(record)
     }
 
     /// Sets one root field; a value that serialises to `null` removes it.
@@ -183,7 +221,12 @@ impl UserMetadataHandle {
     ///
     /// As [`update`](Self::update).
     pub async fn clear_if(&self, when: Precondition) -> Result<(), StoreError> {
-        self.store.clear(&self.user, &when).await
+        let write = self.write();
+        self.store.clear(&self.user, &when).await?;
+        if let Some(write) = write {
+            write.done(None);
+        }
+        Ok(())
     }
 
     /// Computes an update from the document and writes it if nobody wrote in between, else tries again; see
@@ -200,7 +243,16 @@ impl UserMetadataHandle {
     where
         F: FnMut(&Metadata) -> MetadataUpdate + Send,
     {
-        self.store.modify(&self.user, change).await
+        let write = self.write();
+        let record = self.store.modify(&self.user, change).await?;
+        if let Some(write) = write {
+            write.done(Some(record.clone()));
+        }
+        Ok(record)
+    }
+
+    fn write(&self) -> Option<Write<'_>> {
+        self.loaded.as_deref().map(Loaded::write)
     }
 }
 
