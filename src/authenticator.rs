@@ -3,6 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use crate::handle::UserMetadataHandle;
 use crate::metadata::Limits;
@@ -125,17 +126,24 @@ impl Authenticator {
         // The proof is taken from the headers now, since the verifier may have to wait and they are only lent.
         let proof = found.anti_csrf.map_or(CsrfProof::NotNeeded, |policy| policy.proof(method, headers));
         match self.0.verifier.verify(VerifyInput::new(found.token.as_str(), now)) {
-            Verdict::Ready(session) => Authentication::ready(session.and_then(|session| self.admit(session, &proof))),
+            Verdict::Ready(session) => {
+                Authentication::ready(session.and_then(|session| self.admit(session, &proof, now)))
+            }
             Verdict::Pending(session) => {
                 let authenticator = self.clone();
-                Authentication(State::Pending(Box::pin(async move { authenticator.admit(session.await?, &proof) })))
+                Authentication(State::Pending(Box::pin(async move {
+                    let session = session.await?;
+                    // The wait may have been long enough for the session to end.
+                    let now = authenticator.0.clock.now();
+                    authenticator.admit(session, &proof, now)
+                })))
             }
         }
     }
 
-    fn admit(&self, session: Session, proof: &CsrfProof) -> Result<Option<Authenticated>, AuthError> {
+    fn admit(&self, session: Session, proof: &CsrfProof, now: SystemTime) -> Result<Option<Authenticated>, AuthError> {
         proof.check(&session)?;
-        claims::check(&self.0.validators, &ClaimInput::new(&session, self.0.clock.now()))?;
+        claims::check(&self.0.validators, &ClaimInput::new(&session, now))?;
         let metadata = UserMetadataHandle::new(session.user_id().clone(), Arc::clone(&self.0.store));
         Ok(Some(Authenticated { session, metadata }))
     }

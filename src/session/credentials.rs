@@ -1,6 +1,7 @@
 //! Where tokens are found: header bytes in, one token out, or the reason why not.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
+use memchr::{memchr, memchr_iter};
 
 use super::{AntiCsrf, AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
@@ -18,8 +19,16 @@ pub trait Headers {
 
 impl Headers for HeaderMap {
     fn visit<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        for value in self.get_all(name) {
-            visit(value.as_bytes());
+        let mut visit_all = |values: header::GetAll<'a, HeaderValue>| {
+            for value in values {
+                visit(value.as_bytes());
+            }
+        };
+        // A text is parsed and looked up among the standard names each time; these two are asked for on every request.
+        match name {
+            "authorization" => visit_all(self.get_all(header::AUTHORIZATION)),
+            "cookie" => visit_all(self.get_all(header::COOKIE)),
+            _ => visit_all(self.get_all(name)),
         }
     }
 }
@@ -207,8 +216,9 @@ fn header<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, A
 
 /// A value as text if it is one word of visible ASCII.
 fn visible(value: &[u8]) -> Option<&str> {
-    let one_word = !value.is_empty() && value.iter().all(u8::is_ascii_graphic);
-    std::str::from_utf8(value).ok().filter(|_| one_word)
+    // No early end, so that many bytes are looked at at once.
+    let graphic = value.iter().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic());
+    if graphic && !value.is_empty() { std::str::from_utf8(value).ok() } else { None }
 }
 
 /// The value of a cookie (RFC 6265 section 5.4): names are compared exactly, and neither names nor other cookies are
@@ -221,13 +231,15 @@ fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<
         if bytes > max_bytes {
             return;
         }
-        for pair in line.split(|byte| *byte == b';') {
-            let pair = pair.trim_ascii();
+        let mut start = 0;
+        for end in memchr_iter(b';', line).chain([line.len()]) {
+            let pair = line.get(start..end).unwrap_or_default().trim_ascii();
             let value = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
             if let Some(value) = value {
                 found = Some(value);
                 times += 1;
             }
+            start = end + 1;
         }
     });
     if bytes > max_bytes {
@@ -248,9 +260,11 @@ fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<
 /// SuperTokens escapes cookie values as JavaScript's `encodeURIComponent` does; of the characters of a token this
 /// touches `+`, `/` and `=`, which only tokens of version 2 have. Nothing else is decoded.
 fn unescape(value: &str) -> Token<'_> {
+    if memchr(b'%', value.as_bytes()).is_none() {
+        return Token::Plain(value);
+    }
     let mut parts = value.split('%');
     let mut token = parts.next().unwrap_or_default().to_owned();
-    let mut escaped = false;
     for part in parts {
         let (code, rest) = part.split_at_checked(2).unwrap_or(("", part));
         let character = match code {
@@ -261,9 +275,8 @@ fn unescape(value: &str) -> Token<'_> {
         };
         token.push(character);
         token.push_str(rest);
-        escaped = true;
     }
-    if escaped { Token::Unescaped(token) } else { Token::Plain(value) }
+    Token::Unescaped(token)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod jwt;
 pub mod keys;
 mod payload;
 mod session_data;
+mod sync;
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 
+use super::cache::Kept;
 use super::clock::{from_unix_millis, unix_millis};
 use super::payload::Payload;
 use crate::json::WrongType;
@@ -108,6 +109,19 @@ impl Session {
 
     pub(crate) fn anti_csrf_token(&self) -> Option<&str> {
         self.0.anti_csrf_token.as_deref()
+    }
+
+    pub(crate) fn claims(&self) -> &Payload {
+        &self.0.claims
+    }
+}
+
+impl Kept for Session {
+    fn bytes(&self) -> usize {
+        let Inner { user, recipe_user, tenant, handle, anti_csrf_token, claims, .. } = &*self.0;
+        let ids = user.as_str().len() + recipe_user.as_ref().map_or(0, |user| user.as_str().len());
+        let texts = [tenant, handle, anti_csrf_token].map(|text| text.as_deref().map_or(0, str::len));
+        size_of::<Inner>() + ids + texts.iter().sum::<usize>() + claims.heap_bytes()
     }
 }
 
