@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record};
-use crate::store::{MetadataStore, MetadataStoreExt, StoreError, StoreErrorKind};
-use crate::user_id::UserId;
+use crate::store::{MetadataStore, MetadataStoreExt, Share, StoreError, StoreErrorKind};
+use crate::user_id::{HasUserId, UserId};
 
 /// The metadata of the signed-in user: what a handler reads, updates and clears.
 ///
@@ -31,25 +31,25 @@ use crate::user_id::UserId;
 /// ```
 #[derive(Clone)]
 pub struct UserMetadataHandle {
-    user: UserId,
-    store: Arc<dyn MetadataStore>,
+    user: Arc<dyn HasUserId>,
+    store: Arc<Share>,
 }
 
 impl UserMetadataHandle {
-    pub(crate) fn new(user: UserId, store: Arc<dyn MetadataStore>) -> Self {
+    pub(crate) fn new(user: Arc<dyn HasUserId>, store: Arc<Share>) -> Self {
         Self { user, store }
     }
 
     /// A handle on any user, without a session: for scripts, jobs and administrators. The caller vouches for the id.
     #[must_use]
     pub fn admin(user: UserId, store: impl MetadataStore) -> Self {
-        Self::new(user, Arc::new(store))
+        Self::new(Arc::new(user), Arc::new(Share::new(store)))
     }
 
     /// The user whose metadata this is.
     #[must_use]
     pub fn user_id(&self) -> &UserId {
-        &self.user
+        self.user.user_id()
     }
 
     /// How much this user may keep.
@@ -64,7 +64,7 @@ impl UserMetadataHandle {
     ///
     /// The store failed.
     pub async fn get(&self) -> Result<Metadata, StoreError> {
-        self.store.get_or_empty(&self.user).await
+        self.store.get_or_empty(self.user_id()).await
     }
 
     /// The document with its version; `None` when the user has none.
@@ -73,7 +73,7 @@ impl UserMetadataHandle {
     ///
     /// The store failed.
     pub async fn record(&self) -> Result<Option<Record>, StoreError> {
-        self.store.get(&self.user).await
+        self.store.get(self.user_id()).await
     }
 
     /// The whole document as a `T`; a user without a document gives what `{}` gives.
@@ -126,7 +126,7 @@ impl UserMetadataHandle {
     ///
     /// As [`update`](Self::update).
     pub async fn update_if(&self, update: MetadataUpdate, when: Precondition) -> Result<Record, StoreError> {
-        self.store.update(&self.user, &update, &when).await
+        self.store.update(self.user_id(), &update, &when).await
     }
 
     /// Sets one root field; a value that serialises to `null` removes it.
@@ -183,7 +183,7 @@ impl UserMetadataHandle {
     ///
     /// As [`update`](Self::update).
     pub async fn clear_if(&self, when: Precondition) -> Result<(), StoreError> {
-        self.store.clear(&self.user, &when).await
+        self.store.clear(self.user_id(), &when).await
     }
 
     /// Computes an update from the document and writes it if nobody wrote in between, else tries again; see
@@ -200,7 +200,7 @@ impl UserMetadataHandle {
     where
         F: FnMut(&Metadata) -> MetadataUpdate + Send,
     {
-        self.store.modify(&self.user, change).await
+        self.store.modify(self.user_id(), change).await
     }
 }
 

@@ -75,7 +75,7 @@ impl<S: Kept> SessionCache<S> {
     /// generation; else what `verify` says, which is kept if it is a session.
     pub(crate) fn known_or_verified<M, E>(
         &self,
-        token: &str,
+        token: &[u8],
         now: Now,
         generation: Option<Generation>,
         verify: impl FnOnce() -> Result<Result<Fresh<S>, M>, E>,
@@ -99,17 +99,18 @@ impl<S: Kept> SessionCache<S> {
         self.sessions.retain(|_, entry| !ended(&entry.session));
     }
 
-    fn known(&self, token: &str, now: Now, generation: Generation) -> Option<S> {
-        let entry = self.sessions.get(&TokenText(token))?;
+    /// The session of a token, if it is known, still good, and was verified under the keys of this generation.
+    pub(crate) fn known(&self, token: &[u8], now: Now, generation: Generation) -> Option<S> {
+        let entry = self.sessions.get(&Sought(token))?;
         if entry.is_good(now, generation) {
             return Some(entry.session);
         }
         // Another request may have put a better one in its place.
-        self.sessions.remove_if(&TokenText(token), |entry| !entry.is_good(now, generation));
+        self.sessions.remove_if(&Sought(token), |entry| !entry.is_good(now, generation));
         None
     }
 
-    fn keep(&self, token: &str, fresh: &Fresh<S>, now: Now, forgotten: u64) {
+    fn keep(&self, token: &[u8], fresh: &Fresh<S>, now: Now, forgotten: u64) {
         let lifetime = u64::try_from(fresh.good_until.saturating_sub(now.wall)).unwrap_or(0);
         // A lifetime that the steady clock cannot count to is no lifetime of a session.
         let Some(dies_at) = now.steady.checked_add(Duration::from_millis(lifetime)) else { return };
@@ -130,14 +131,14 @@ impl<S> Entry<S> {
 }
 
 /// The key: hashed by its end, compared whole.
-struct Token(Box<str>);
+struct Token(Box<[u8]>);
 
 /// A token to look for.
-struct TokenText<'a>(&'a str);
+struct Sought<'a>(&'a [u8]);
 
 impl Hash for Token {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        TokenText(&self.0).hash(state);
+        Sought(&self.0).hash(state);
     }
 }
 
@@ -149,14 +150,13 @@ impl PartialEq for Token {
 
 impl Eq for Token {}
 
-impl Hash for TokenText<'_> {
+impl Hash for Sought<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let bytes = self.0.as_bytes();
-        state.write(bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default());
+        state.write(self.0.get(self.0.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default());
     }
 }
 
-impl Equivalent<Token> for TokenText<'_> {
+impl Equivalent<Token> for Sought<'_> {
     fn equivalent(&self, key: &Token) -> bool {
         *self.0 == *key.0
     }
@@ -214,11 +214,12 @@ mod tests {
         fn ask(&self, token: &str, wall: i64, steady: u64, generation: Option<u64>) -> bool {
             let mut known = true;
             let generation = generation.map(Generation::new);
-            let found = self.cache.known_or_verified(token, at(wall, self.start, steady), generation, || {
-                known = false;
-                let generation = generation.unwrap_or(Generation::new(0));
-                Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
-            });
+            let found =
+                self.cache.known_or_verified(token.as_bytes(), at(wall, self.start, steady), generation, || {
+                    known = false;
+                    let generation = generation.unwrap_or(Generation::new(0));
+                    Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
+                });
             assert_eq!(found, Ok(Ok(7)));
             known
         }
@@ -254,7 +255,9 @@ mod tests {
         let world = World::new(1 << 20);
         let refused = |wall| {
             let now = at(wall, world.start, 0);
-            world.cache.known_or_verified("token", now, Some(Generation::new(1)), || Err::<Result<_, ()>, _>("refused"))
+            world
+                .cache
+                .known_or_verified(b"token", now, Some(Generation::new(1)), || Err::<Result<_, ()>, _>("refused"))
         };
         assert!(!world.ask("token", 0, 0, Some(1)));
         assert_eq!(refused(999), Ok(Ok(7)));
@@ -272,7 +275,7 @@ mod tests {
         assert!(!world.ask("token", 0, 0, Some(1)));
 
         let generation = Generation::new(1);
-        let found = world.cache.known_or_verified("other", at(0, world.start, 0), Some(generation), || {
+        let found = world.cache.known_or_verified(b"other", at(0, world.start, 0), Some(generation), || {
             world.cache.forget(|session| *session == 7);
             Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
         });
@@ -284,9 +287,9 @@ mod tests {
     fn nothing_but_a_session_enters() {
         let world = World::new(1 << 20);
         let (now, generation) = (at(0, world.start, 0), Some(Generation::new(1)));
-        let refused = world.cache.known_or_verified("token", now, generation, || Err::<Result<_, ()>, _>(1));
+        let refused = world.cache.known_or_verified(b"token", now, generation, || Err::<Result<_, ()>, _>(1));
         assert_eq!(refused, Err(1));
-        let missing = world.cache.known_or_verified("token", now, generation, || Ok::<_, ()>(Err(2)));
+        let missing = world.cache.known_or_verified(b"token", now, generation, || Ok::<_, ()>(Err(2)));
         assert_eq!(missing, Ok(Err(2)));
         assert_eq!(world.cache.sessions.len(), 0);
     }

@@ -137,29 +137,37 @@ impl TokenSources {
     }
 
     /// The token of a request and, where it came in a cookie, the policy that the request must satisfy.
-    pub(crate) fn find<'a>(&self, headers: &'a dyn Headers) -> Result<Found<'a>, AuthError> {
+    pub(crate) fn find<'a>(&'a self, headers: &'a dyn Headers) -> Result<Found<'a>, AuthError> {
         for place in &self.places {
-            let found = match &place.0 {
-                Place::Bearer => bearer(headers)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None }),
-                Place::Header { name } => {
-                    header(headers, name)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None })
-                }
-                Place::Cookie { name, anti_csrf } => cookie(headers, name, self.max_cookie_bytes)?
-                    .map(|value| Found { token: unescape(value), anti_csrf: Some(anti_csrf.clone()) }),
+            let (value, anti_csrf) = match &place.0 {
+                Place::Bearer => (bearer(headers)?, None),
+                Place::Header { name } => (single(headers, name)?, None),
+                Place::Cookie { name, anti_csrf } => (cookie(headers, name, self.max_cookie_bytes)?, Some(anti_csrf)),
             };
-            if let Some(found) = found {
-                return Ok(found);
+            if let Some(value) = value {
+                return Ok(Found { value, anti_csrf });
             }
         }
         Err(AuthError::new(Kind::MissingCredentials))
     }
 }
 
-/// A token and the policy that comes with the place where it was found.
-#[derive(Debug)]
+/// What stands in the place that decides, and the policy that comes with a cookie.
 pub(crate) struct Found<'a> {
-    pub(crate) token: Token<'a>,
-    pub(crate) anti_csrf: Option<AntiCsrf>,
+    /// As it came: looked up among known tokens, it need not be looked at first.
+    pub(crate) value: &'a [u8],
+    pub(crate) anti_csrf: Option<&'a AntiCsrf>,
+}
+
+impl<'a> Found<'a> {
+    /// The token, if what was found is one word.
+    pub(crate) fn token(&self) -> Result<Token<'a>, AuthError> {
+        match visible(self.value) {
+            Some(value) if self.anti_csrf.is_some() => Ok(unescape(value)),
+            Some(value) => Ok(Token::Plain(value)),
+            None => Err(AuthError::because(Kind::MalformedCredentials, "not one token")),
+        }
+    }
 }
 
 pub(crate) enum Token<'a> {
@@ -192,7 +200,7 @@ pub(crate) fn single<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<
     }
 }
 
-fn bearer(headers: &dyn Headers) -> Result<Option<&str>, AuthError> {
+fn bearer(headers: &dyn Headers) -> Result<Option<&[u8]>, AuthError> {
     let Some(value) = single(headers, "authorization")? else { return Ok(None) };
     let scheme_end = value.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(value.len());
     let (scheme, rest) = value.split_at(scheme_end);
@@ -202,16 +210,10 @@ fn bearer(headers: &dyn Headers) -> Result<Option<&str>, AuthError> {
     }
     // RFC 9110 section 11.4: one space or more, and no other white space; HTTP took off what surrounds a value.
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    match rest.get(spaces..).and_then(visible) {
+    match rest.get(spaces..) {
         Some(token) if spaces > 0 => Ok(Some(token)),
         _ => Err(AuthError::because(Kind::MalformedCredentials, "not `Bearer` and one token")),
     }
-}
-
-fn header<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, AuthError> {
-    let Some(value) = single(headers, name)? else { return Ok(None) };
-    let token = visible(value);
-    token.map(Some).ok_or(AuthError::because(Kind::MalformedCredentials, "the header is not one token"))
 }
 
 /// A value as text if it is one word of visible ASCII.
@@ -223,7 +225,7 @@ fn visible(value: &[u8]) -> Option<&str> {
 
 /// The value of a cookie (RFC 6265 section 5.4): names are compared exactly, and neither names nor other cookies are
 /// decoded. One pass over the bytes.
-fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<Option<&'a str>, AuthError> {
+fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<Option<&'a [u8]>, AuthError> {
     let (mut found, mut times, mut bytes) = (None, 0_usize, 0_usize);
     // HTTP/2 may split the header into several (RFC 9113 section 8.2.3).
     headers.visit("cookie", &mut |line| {
@@ -248,13 +250,8 @@ fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<
     if times > 1 {
         return Err(AuthError::because(Kind::AmbiguousCredentials, "the session cookie comes more than once"));
     }
-    match found {
-        // An empty value is how a cookie that was just cleared may come back.
-        None | Some([]) => Ok(None),
-        Some(value) => visible(value)
-            .map(Some)
-            .ok_or(AuthError::because(Kind::MalformedCredentials, "the cookie's value is not one token")),
-    }
+    // An empty value is how a cookie that was just cleared may come back.
+    Ok(found.filter(|value| !value.is_empty()))
 }
 
 /// SuperTokens escapes cookie values as JavaScript's `encodeURIComponent` does; of the characters of a token this
@@ -292,8 +289,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, http::HeaderValue::from_bytes(value).expect("a header value"));
         }
-        let found = sources.find(&headers).map_err(|error| error.kind())?;
-        Ok(found.token.as_str().to_owned())
+        let token = sources.find(&headers).and_then(|found| found.token()).map_err(|error| error.kind())?;
+        Ok(token.as_str().to_owned())
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::cache::Kept;
 use super::clock::{from_unix_millis, unix_millis};
 use super::payload::Payload;
 use crate::json::WrongType;
-use crate::user_id::UserId;
+use crate::user_id::{HasUserId, UserId};
 
 /// A verified session: who is calling, until when, and what the token claims.
 ///
@@ -111,8 +111,19 @@ impl Session {
         self.0.anti_csrf_token.as_deref()
     }
 
+    /// Itself, for those who only ask whose it is.
+    pub(crate) fn owner(&self) -> Arc<dyn HasUserId> {
+        self.0.clone()
+    }
+
     pub(crate) fn claims(&self) -> &Payload {
         &self.0.claims
+    }
+}
+
+impl HasUserId for Inner {
+    fn user_id(&self) -> &UserId {
+        &self.user
     }
 }
 

@@ -14,6 +14,7 @@ mod time;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use builder::{JwtVerifierBuilder, SuperTokensVerifierBuilder};
 use tokio::time::Instant;
@@ -115,6 +116,12 @@ impl SessionVerifier for JwtVerifier {
             inner.attempt(&token, now)?.map_err(|missing| missing.error)
         }))
     }
+
+    fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {
+        let cache = self.0.cache.as_ref()?;
+        let now = Now { wall: unix_millis(now), steady: Instant::now() };
+        cache.known(token, now, self.0.keys.current_generation()?)
+    }
 }
 
 impl fmt::Debug for JwtVerifier {
@@ -148,7 +155,7 @@ impl Inner {
         match &self.cache {
             Some(cache) => {
                 let now = Now { wall: now, steady: Instant::now() };
-                cache.known_or_verified(token, now, self.keys.current_generation(), verify)
+                cache.known_or_verified(token.as_bytes(), now, self.keys.current_generation(), verify)
             }
             None => Ok(verify()?.map(|fresh| fresh.session)),
         }
