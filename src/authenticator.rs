@@ -128,7 +128,7 @@ impl Authenticator {
         if let Some(session) = self.0.verifier.recognise(found.value, now) {
             return Authentication::ready(self.admit(session, &proof, now));
         }
-        let token = match found.token() {
+        let token = match found.token(self.0.verifier.max_token_bytes()) {
             Ok(token) => token,
             Err(error) => return Authentication::ready(Err(error)),
         };

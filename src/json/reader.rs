@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use memchr::memchr2;
+
 use super::{Fault, JsonError, MAX_DEPTH, Rules};
 
 /// A place in a text, and what is refused there.
@@ -92,7 +94,7 @@ impl<'a> Reader<'a> {
             self.white_space();
             let name_at = self.at;
             let name = self.string()?;
-            if !self.is_new(&name, first_name, &mut many) {
+            if !self.is_new(name.clone(), first_name, &mut many) {
                 return Err(JsonError { fault: Fault::DuplicateMember, at: name_at });
             }
             self.white_space();
@@ -113,18 +115,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Tells whether the innermost object, whose names begin at `first`, has no such name yet, and notes it.
-    fn is_new(&mut self, name: &Cow<'a, str>, first: usize, many: &mut HashSet<Cow<'a, str>>) -> bool {
+    fn is_new(&mut self, name: Cow<'a, str>, first: usize, many: &mut HashSet<Cow<'a, str>>) -> bool {
         // Only objects have names here, and one that closes takes away its own: the place is in range.
         let seen = self.names.get(first..).unwrap_or_default();
         if seen.len() < FEW_NAMES {
-            let new = !seen.contains(name);
-            self.names.push(name.clone());
+            let new = !seen.contains(&name);
+            self.names.push(name);
             return new;
         }
         if many.is_empty() {
             many.extend(seen.iter().cloned());
         }
-        many.insert(name.clone())
+        many.insert(name)
     }
 
     fn array(&mut self, level: usize) -> Result<(), JsonError> {
@@ -153,8 +155,8 @@ impl<'a> Reader<'a> {
         let mut plain = start;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain_bytes = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0x00..=0x1f));
-            self.at += plain_bytes.unwrap_or(rest.len());
+            let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            self.at += first_control(rest.get(..end).unwrap_or_default()).unwrap_or(end);
             match self.peek() {
                 Some(b'"') => {
                     let last = &self.text[plain..self.at];
@@ -271,4 +273,11 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Where the first control character stands, which a string must escape (RFC 8259 section 7).
+fn first_control(text: &[u8]) -> Option<usize> {
+    // No early end where there is none, so that many bytes are looked at at once.
+    let any = text.iter().fold(false, |any, byte| any | (*byte < 0x20));
+    if any { text.iter().position(|byte| *byte < 0x20) } else { None }
 }

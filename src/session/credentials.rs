@@ -1,7 +1,8 @@
 //! Where tokens are found: header bytes in, one token out, or the reason why not.
 
 use http::{HeaderMap, HeaderValue, header};
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
+use memchr::memmem::Finder;
 
 use super::{AntiCsrf, AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
@@ -50,8 +51,25 @@ pub struct TokenSource(Place);
 #[derive(Clone, Debug)]
 enum Place {
     Bearer,
-    Cookie { name: Box<str>, anti_csrf: AntiCsrf },
+    Cookie { name: CookieName, anti_csrf: AntiCsrf },
     Header { name: Box<str> },
+}
+
+/// Looks for a name and the equals sign behind it, which no name holds.
+#[derive(Clone)]
+struct CookieName(Box<Finder<'static>>);
+
+impl Place {
+    fn cookie(name: &str, anti_csrf: AntiCsrf) -> Self {
+        let name = Finder::new(&format!("{name}=")).into_owned();
+        Self::Cookie { name: CookieName(Box::new(name)), anti_csrf }
+    }
+}
+
+impl std::fmt::Debug for CookieName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0.needle()))
+    }
 }
 
 impl TokenSource {
@@ -69,7 +87,7 @@ impl TokenSource {
     pub fn cookie(name: &str, anti_csrf: AntiCsrf) -> Result<Self, ConfigError> {
         // The token characters of RFC 9110 are exactly what a header name may hold.
         match http::HeaderName::from_bytes(name.as_bytes()) {
-            Ok(_) => Ok(Self(Place::Cookie { name: name.into(), anti_csrf })),
+            Ok(_) => Ok(Self(Place::cookie(name, anti_csrf))),
             Err(_) => Err(ConfigError::InvalidCookieName { name: name.to_owned() }),
         }
     }
@@ -116,7 +134,7 @@ impl TokenSources {
     /// `Authorization: Bearer`, then the cookie `sAccessToken`: the places of SuperTokens, where the header wins.
     #[must_use]
     pub fn supertokens(anti_csrf: AntiCsrf) -> Self {
-        let cookie = TokenSource(Place::Cookie { name: "sAccessToken".into(), anti_csrf });
+        let cookie = TokenSource(Place::cookie("sAccessToken", anti_csrf));
         Self::new([TokenSource::bearer(), cookie])
     }
 
@@ -142,7 +160,9 @@ impl TokenSources {
             let (value, anti_csrf) = match &place.0 {
                 Place::Bearer => (bearer(headers)?, None),
                 Place::Header { name } => (single(headers, name)?, None),
-                Place::Cookie { name, anti_csrf } => (cookie(headers, name, self.max_cookie_bytes)?, Some(anti_csrf)),
+                Place::Cookie { name, anti_csrf } => {
+                    (cookie(headers, &name.0, self.max_cookie_bytes)?, Some(anti_csrf))
+                }
             };
             if let Some(value) = value {
                 return Ok(Found { value, anti_csrf });
@@ -160,8 +180,12 @@ pub(crate) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// The token, if what was found is one word.
-    pub(crate) fn token(&self) -> Result<Token<'a>, AuthError> {
+    /// The token, if what was found is one word and not too long.
+    pub(crate) fn token(&self, max_bytes: usize) -> Result<Token<'a>, AuthError> {
+        // A cookie has a limit of its own, and may be escaped: then it is longer than its token.
+        if self.anti_csrf.is_none() && self.value.len() > max_bytes {
+            return Err(AuthError::because(Kind::MalformedToken, "the token is too large"));
+        }
         match visible(self.value) {
             Some(value) if self.anti_csrf.is_some() => Ok(unescape(value)),
             Some(value) => Ok(Token::Plain(value)),
@@ -223,9 +247,9 @@ fn visible(value: &[u8]) -> Option<&str> {
     if graphic && !value.is_empty() { std::str::from_utf8(value).ok() } else { None }
 }
 
-/// The value of a cookie (RFC 6265 section 5.4): names are compared exactly, and neither names nor other cookies are
-/// decoded. One pass over the bytes.
-fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<Option<&'a [u8]>, AuthError> {
+/// The value of a cookie (RFC 6265 section 5.4), which `name` looks for: names are compared exactly, and neither names
+/// nor other cookies are decoded. One pass over the bytes.
+fn cookie<'a>(headers: &'a dyn Headers, name: &Finder<'_>, max_bytes: usize) -> Result<Option<&'a [u8]>, AuthError> {
     let (mut found, mut times, mut bytes) = (None, 0_usize, 0_usize);
     // HTTP/2 may split the header into several (RFC 9113 section 8.2.3).
     headers.visit("cookie", &mut |line| {
@@ -233,15 +257,15 @@ fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<
         if bytes > max_bytes {
             return;
         }
-        let mut start = 0;
-        for end in memchr_iter(b';', line).chain([line.len()]) {
-            let pair = line.get(start..end).unwrap_or_default().trim_ascii();
-            let value = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
-            if let Some(value) = value {
-                found = Some(value);
+        for (before, rest) in name.find_iter(line).filter_map(|at| line.split_at_checked(at)) {
+            let before = before.trim_ascii_end();
+            // Where no pair begins, the name is a part of another name or of a value.
+            if before.is_empty() || before.ends_with(b";") {
+                let value = rest.get(name.needle().len()..).unwrap_or_default();
+                let end = memchr(b';', value).unwrap_or(value.len());
+                found = value.get(..end).map(<[u8]>::trim_ascii_end);
                 times += 1;
             }
-            start = end + 1;
         }
     });
     if bytes > max_bytes {
@@ -289,7 +313,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, http::HeaderValue::from_bytes(value).expect("a header value"));
         }
-        let token = sources.find(&headers).and_then(|found| found.token()).map_err(|error| error.kind())?;
+        let token = sources.find(&headers).and_then(|found| found.token(20_000)).map_err(|error| error.kind())?;
         Ok(token.as_str().to_owned())
     }
 
@@ -321,6 +345,31 @@ mod tests {
             find(&[("cookie", b"sAccessToken=C"), ("cookie", b"sAccessToken=D")]),
             Err(Kind::AmbiguousCredentials)
         );
+    }
+
+    /// Against the definition: the pairs between the semicolons, without the white space around them.
+    #[test]
+    fn cookies_are_the_pairs_between_semicolons() {
+        let defined = |line: &str| {
+            let values: Vec<_> = line
+                .split(';')
+                .filter_map(|pair| pair.trim_ascii().strip_prefix("sAccessToken=").map(str::to_owned))
+                .collect();
+            match values.as_slice() {
+                [] => Err(Kind::MissingCredentials),
+                [value] if value.is_empty() => Err(Kind::MissingCredentials),
+                [value] if visible(value.as_bytes()).is_none() => Err(Kind::MalformedCredentials),
+                [value] => Ok(value.clone()),
+                _ => Err(Kind::AmbiguousCredentials),
+            }
+        };
+        let parts = [";", "; ", " ", "\t", "sAccessToken=", "sAccessToken", "=", "C"];
+        for number in 0..parts.len().pow(5) {
+            let line: String = (0..5).map(|place| parts[number / parts.len().pow(place) % parts.len()]).collect();
+            // HTTP takes off what surrounds a value.
+            let line = line.trim_ascii();
+            assert_eq!(find(&[("cookie", line.as_bytes())]), defined(line), "{line:?}");
+        }
     }
 
     #[test]

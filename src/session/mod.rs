@@ -60,6 +60,11 @@ pub trait SessionVerifier: Debug + Send + Sync + 'static {
     /// Verifies a token. Fails closed: whatever is not surely a session of now is an error.
     fn verify(&self, input: VerifyInput<'_>) -> Verdict;
 
+    /// The longest token that can be good, in bytes: what is longer is refused unread. Default any.
+    fn max_token_bytes(&self) -> usize {
+        usize::MAX
+    }
+
     /// The session of a token that [`verify`](Self::verify) found good before, if it would find so now: for verifiers
     /// that remember. It is asked first, with the bytes as they came, so that the request of a known session is not
     /// even looked at for what a token may hold. By default nothing is known.
@@ -114,6 +119,10 @@ impl Debug for Verdict {
 impl<V: SessionVerifier + ?Sized> SessionVerifier for std::sync::Arc<V> {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         (**self).verify(input)
+    }
+
+    fn max_token_bytes(&self) -> usize {
+        (**self).max_token_bytes()
     }
 
     fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
@@ -60,7 +61,9 @@ impl Payload {
 
     /// The raw value of a member; every object holds a name once at most.
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
+        let text = self.text.as_bytes();
+        let named = |member: &&Member| member.name.len() == name.len() && member.name.of(text) == Some(name.as_bytes());
+        self.members.iter().find(named).and_then(|member| self.text.get(member.value.range()))
     }
 
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WrongType> {
@@ -78,7 +81,8 @@ impl Payload {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members.iter().filter_map(|member| Some((member.name.of(&self.text)?, member.value.of(&self.text)?)))
+        let part = |place: Place| self.text.get(place.range());
+        self.members.iter().filter_map(move |member| Some((part(member.name)?, part(member.value)?)))
     }
 
     /// What it takes in memory beside itself, in bytes.
@@ -93,8 +97,16 @@ impl Place {
         Ok(Self(place(at)?, place(at + length)?))
     }
 
-    fn of(self, text: &str) -> Option<&str> {
-        text.get(self.0 as usize..self.1 as usize)
+    fn range(self) -> Range<usize> {
+        self.0 as usize..self.1 as usize
+    }
+
+    fn len(self) -> usize {
+        self.range().len()
+    }
+
+    fn of(self, text: &[u8]) -> Option<&[u8]> {
+        text.get(self.range())
     }
 }
 

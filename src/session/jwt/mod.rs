@@ -117,6 +117,10 @@ impl SessionVerifier for JwtVerifier {
         }))
     }
 
+    fn max_token_bytes(&self) -> usize {
+        self.0.rules.max_token_bytes
+    }
+
     fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {
         let cache = self.0.cache.as_ref()?;
         let now = Now { wall: unix_millis(now), steady: Instant::now() };
@@ -248,7 +252,8 @@ impl Inner {
 
 /// Tells whether a text can name a tenant or a session: it says something, and forges no line of a log.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(char::is_control)
+    let printable = text.bytes().fold(true, |printable, byte| printable & byte.is_ascii_graphic());
+    !text.is_empty() && (printable || !text.chars().any(char::is_control))
 }
 
 impl Rules {

@@ -133,7 +133,7 @@ impl Jwks {
 
 impl KeySource for Jwks {
     fn snapshot(&self) -> Option<Arc<KeySet>> {
-        self.0.for_request(|keys| Arc::clone(keys))
+        self.0.for_request(Arc::clone)
     }
 
     fn current_generation(&self) -> Option<Generation> {

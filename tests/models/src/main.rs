@@ -13,7 +13,7 @@ use shuttle::sync::Mutex;
 use shuttle::thread::{self, JoinHandle};
 use tokio::time::Instant;
 
-#[path = "../../src/session/cache.rs"]
+#[path = "../../../src/session/cache.rs"]
 mod cache;
 
 mod keys {
