@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use self::loaded::{Loaded, Write};
 use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record};
-use crate::store::{MetadataStore, MetadataStoreExt, StoreError, StoreErrorKind};
-use crate::user_id::UserId;
+use crate::store::{MetadataStore, MetadataStoreExt, Share, StoreError, StoreErrorKind};
+use crate::user_id::{HasUserId, UserId};
 
 /// The metadata of the signed-in user: what a handler reads, updates and clears.
 ///
@@ -34,21 +34,21 @@ use crate::user_id::UserId;
 /// ```
 #[derive(Clone)]
 pub struct UserMetadataHandle {
-    user: UserId,
-    store: Arc<dyn MetadataStore>,
+    user: Arc<dyn HasUserId>,
+    store: Arc<Share>,
     /// There if this handle loads once.
     loaded: Option<Arc<Loaded>>,
 }
 
 impl UserMetadataHandle {
-    pub(crate) fn new(user: UserId, store: Arc<dyn MetadataStore>) -> Self {
+    pub(crate) fn new(user: Arc<dyn HasUserId>, store: Arc<Share>) -> Self {
         Self { user, store, loaded: None }
     }
 
     /// A handle on any user, without a session: for scripts, jobs and administrators. The caller vouches for the id.
     #[must_use]
     pub fn admin(user: UserId, store: impl MetadataStore) -> Self {
-        Self::new(user, Arc::new(store))
+        Self::new(Arc::new(user), Arc::new(Share::new(store)))
     }
 
     /// A handle that loads the document once: later reads through it and its clones answer from memory, and reads at the
@@ -79,7 +79,7 @@ impl UserMetadataHandle {
     /// The user whose metadata this is.
     #[must_use]
     pub fn user_id(&self) -> &UserId {
-        &self.user
+        self.user.user_id()
     }
 
     /// How much this user may keep.
@@ -104,8 +104,8 @@ impl UserMetadataHandle {
     /// The store failed.
     pub async fn record(&self) -> Result<Option<Record>, StoreError> {
         match &self.loaded {
-            None => self.store.get(&self.user).await,
-            Some(loaded) => loaded.record().get_or_try_init(|| self.store.get(&self.user)).await.cloned(),
+            None => self.store.get(self.user_id()).await,
+            Some(loaded) => loaded.record().get_or_try_init(|| self.store.get(self.user_id())).await.cloned(),
         }
     }
 
@@ -160,7 +160,7 @@ impl UserMetadataHandle {
     /// As [`update`](Self::update).
     pub async fn update_if(&self, update: MetadataUpdate, when: Precondition) -> Result<Record, StoreError> {
         let write = self.write();
-        let record = self.store.update(&self.user, &update, &when).await?;
+        let record = self.store.update(self.user_id(), &update, &when).await?;
         if let Some(write) = write {
             write.done(Some(record.clone()));
         }
@@ -222,7 +222,7 @@ impl UserMetadataHandle {
     /// As [`update`](Self::update).
     pub async fn clear_if(&self, when: Precondition) -> Result<(), StoreError> {
         let write = self.write();
-        self.store.clear(&self.user, &when).await?;
+        self.store.clear(self.user_id(), &when).await?;
         if let Some(write) = write {
             write.done(None);
         }
@@ -244,7 +244,7 @@ impl UserMetadataHandle {
         F: FnMut(&Metadata) -> MetadataUpdate + Send,
     {
         let write = self.write();
-        let record = self.store.modify(&self.user, change).await?;
+        let record = self.store.modify(self.user_id(), change).await?;
         if let Some(write) = write {
             write.done(Some(record.clone()));
         }

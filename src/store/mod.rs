@@ -23,6 +23,7 @@ mod namespace;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod wrap;
@@ -43,6 +44,7 @@ pub use namespace::{InvalidNamespace, Namespace};
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
+pub(crate) use shares::{Share, Shares};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use wrap::{BatchedStore, CachedStore, ObservedStore, TimeoutStore};
