@@ -1,5 +1,6 @@
 //! The pool of one store, from its first connection to its last.
 
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
 use deadpool_postgres::{Object, Pool};
@@ -76,12 +77,7 @@ impl Database {
     }
 
     async fn ready(&self, connection: Object, deadline: Instant) -> Result<(), Failure> {
-        let makes_schema = self.usage.makes_schema;
-        // In a task of its own: a caller that goes away leaves nothing half done.
-        let prepare = || async move {
-            let prepared = tokio::spawn(schema::prepare(connection, makes_schema));
-            prepared.await.unwrap_or_else(|_| Err(Failure::ended()))
-        };
+        let prepare = || apart(schema::prepare(connection, self.usage.makes_schema));
         match timeout_at(deadline, self.schema.get_or_try_init(prepare)).await {
             Ok(ready) => ready.map(drop),
             Err(_) => Err(Failure::deadline()),
@@ -96,4 +92,11 @@ impl Database {
             self.pool.close();
         }
     }
+}
+
+/// Runs in a task of its own: it goes on, and gives back what it holds, when its caller goes away or rests.
+pub(super) async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(Failure::ended()))
 }
