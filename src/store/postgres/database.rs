@@ -1,7 +1,7 @@
 //! The pool of one store, from its first connection to its last.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::{OnceCell, watch};
@@ -30,7 +30,7 @@ pub(super) struct Database {
     schema: OnceCell<()>,
     /// Cloned by everything that is under way; none to clone after the store was closed.
     working: Mutex<Option<Working>>,
-    all_working: watch::Sender<()>,
+    all_working: Arc<watch::Sender<()>>,
 }
 
 /// Held by a piece of work until it ends.
@@ -39,7 +39,8 @@ pub(super) type Working = watch::Receiver<()>;
 impl Database {
     pub(super) fn new(pool: Pool, usage: Use, calls: Calls) -> Self {
         let (all_working, working) = watch::channel(());
-        Self { pool, usage, calls, schema: OnceCell::new(), working: Mutex::new(Some(working)), all_working }
+        let (working, all_working) = (Mutex::new(Some(working)), Arc::new(all_working));
+        Self { pool, usage, calls, schema: OnceCell::new(), working, all_working }
     }
 
     /// The most connections that there can be.
@@ -87,10 +88,16 @@ impl Database {
     /// Begins nothing more, and waits for what is under way.
     pub(super) async fn close(&self) {
         drop(self.working.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.all_working.closed().await;
-        if self.usage.owned {
-            self.pool.close();
-        }
+        let all_working = Arc::clone(&self.all_working);
+        let own_pool = self.usage.owned.then(|| self.pool.clone());
+        // In a task of its own, for a caller who does not wait. It does not panic, so there is nothing to tell of it.
+        let closing = tokio::spawn(async move {
+            all_working.closed().await;
+            if let Some(pool) = own_pool {
+                pool.close();
+            }
+        });
+        let _ = closing.await;
     }
 }
 

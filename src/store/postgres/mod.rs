@@ -161,7 +161,7 @@ impl MetadataStore for PostgresStore {
     ///
     /// # Cancel safety
     ///
-    /// No more calls are taken. To wait, and to end the connections, call it again.
+    /// The store closes all the same.
     async fn close(&self) {
         self.database.close().await;
     }
