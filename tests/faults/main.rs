@@ -3,9 +3,7 @@
 mod postgres;
 #[path = "../support/proxy.rs"]
 mod proxy;
-mod servers {
-    #[path = "../../support/servers/postgres.rs"]
-    pub(crate) mod postgres;
-}
+#[path = "../support/servers/mod.rs"]
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -85,14 +85,15 @@ impl Database {
         }
     }
 
-    /// Begins nothing more, and waits for what is under way.
-    pub(super) async fn close(&self) {
+    /// Begins nothing more, and waits for what is under way. What has not come to its end when its time is over belongs
+    /// to a caller who neither polls it nor drops it, and is not waited for.
+    pub(super) async fn close(&self, deadline: Instant) {
         drop(self.working.lock().unwrap_or_else(PoisonError::into_inner).take());
         let all_working = Arc::clone(&self.all_working);
         let own_pool = self.usage.owned.then(|| self.pool.clone());
         // In a task of its own, for a caller who does not wait. It does not panic, so there is nothing to tell of it.
         let closing = tokio::spawn(async move {
-            all_working.closed().await;
+            let _ = timeout_at(deadline, all_working.closed()).await;
             if let Some(pool) = own_pool {
                 pool.close();
             }

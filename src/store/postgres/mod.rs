@@ -163,7 +163,7 @@ impl MetadataStore for PostgresStore {
     ///
     /// The store closes all the same.
     async fn close(&self) {
-        self.database.close().await;
+        self.database.close(ends(self.deadline)).await;
     }
 
     fn capabilities(&self) -> Capabilities {
