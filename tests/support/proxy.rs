@@ -8,7 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Passes everything on, until told otherwise; its connections end with it.
 pub(crate) struct Proxy {
@@ -23,6 +24,17 @@ pub(crate) enum Way {
     ToClient,
 }
 
+/// What happens to the connections that there are; later ones are good, so that whoever tries again succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// They end.
+    Cut,
+    /// Nothing more passes either way, and nobody is told. What was kept back passes late.
+    Hole,
+    /// Nothing passes for a while.
+    Pause(Duration),
+}
+
 struct Shared {
     rules: Mutex<Rules>,
     changed: Notify,
@@ -32,13 +44,22 @@ struct Rules {
     server: SocketAddr,
     /// Connections end as soon as they are made.
     refuses: bool,
-    /// Nothing passes, and nobody is told.
-    swallows: bool,
     delay: Duration,
-    /// The bytes that may still pass each way before all connections are cut.
-    left: [Option<usize>; 2],
+    /// After how many more bytes this way something happens.
+    planned: [Option<(usize, Fault)>; 2],
+    /// Connections with lower numbers are cut.
+    cut_below: usize,
+    /// Over connections with lower numbers nothing passes.
+    silent_below: usize,
+    paused: Instant,
     passed: [usize; 2],
     connections: usize,
+}
+
+enum Turn {
+    Pass(usize),
+    At(Instant),
+    Later,
 }
 
 impl Proxy {
@@ -47,9 +68,11 @@ impl Proxy {
         let rules = Rules {
             server: (Ipv4Addr::LOCALHOST, port).into(),
             refuses: false,
-            swallows: false,
             delay: Duration::ZERO,
-            left: [None; 2],
+            planned: [None; 2],
+            cut_below: 0,
+            silent_below: 0,
+            paused: Instant::now(),
             passed: [0; 2],
             connections: 0,
         };
@@ -59,26 +82,35 @@ impl Proxy {
         Self { port, shared, listening }
     }
 
-    /// Passes everything on from now on; what was swallowed comes late.
+    /// Passes everything on from now on, also what was kept back.
     pub(crate) fn pass(&self) {
         self.change(|rules| {
-            (rules.refuses, rules.swallows, rules.delay, rules.left) = (false, false, Duration::ZERO, [None; 2]);
+            (rules.refuses, rules.delay, rules.planned, rules.silent_below) = (false, Duration::ZERO, [None; 2], 0);
         });
     }
 
-    /// Cuts all connections when so many more bytes have gone this way.
-    pub(crate) fn cut_after(&self, way: Way, bytes: usize) {
-        self.change(|rules| rules.left[way as usize] = Some(bytes));
+    /// Lets this happen when so many more bytes have gone this way, over whichever connections.
+    pub(crate) fn plan(&self, way: Way, bytes: usize, fault: Fault) {
+        self.change(|rules| match bytes {
+            0 => rules.happen(fault),
+            _ => rules.planned[way as usize] = Some((bytes, fault)),
+        });
     }
 
+    /// Passes nothing more, also over new connections.
     pub(crate) fn swallow(&self) {
-        self.change(|rules| rules.swallows = true);
+        self.change(|rules| rules.silent_below = usize::MAX);
     }
 
+    /// Ends all connections, also new ones.
     pub(crate) fn refuse(&self) {
-        self.change(|rules| rules.refuses = true);
+        self.change(|rules| {
+            rules.refuses = true;
+            rules.happen(Fault::Cut);
+        });
     }
 
+    /// Passes everything on this much later.
     pub(crate) fn delay(&self, delay: Duration) {
         self.change(|rules| rules.delay = delay);
     }
@@ -87,7 +119,7 @@ impl Proxy {
     pub(crate) fn swap(&self, port: u16) {
         self.change(|rules| {
             rules.server = (Ipv4Addr::LOCALHOST, port).into();
-            rules.left = [Some(0); 2];
+            rules.happen(Fault::Cut);
         });
     }
 
@@ -120,13 +152,13 @@ impl Shared {
 }
 
 async fn listen(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = tokio::task::JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.expect("a connection");
-        let server = {
+        let (number, server) = {
             let mut rules = shared.rules();
             rules.connections += 1;
-            if rules.refuses { None } else { Some(rules.server) }
+            (rules.connections - 1, (!rules.refuses).then_some(rules.server))
         };
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
@@ -137,44 +169,46 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
             let (from_server, to_server) = server.into_split();
             // Whichever ends, both sockets are closed with it.
             tokio::select! {
-                () = carry(&shared, Way::ToServer, from_client, to_server) => {}
-                () = carry(&shared, Way::ToClient, from_server, to_client) => {}
+                () = carry(&shared, number, Way::ToServer, from_client, to_server) => {}
+                () = carry(&shared, number, Way::ToClient, from_server, to_client) => {}
+                () = cut(&shared, number) => {}
             }
         });
+        while connections.try_join_next().is_some() {}
     }
 }
 
-/// Carries bytes one way until the connection is over or cut.
-async fn carry(shared: &Shared, way: Way, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+/// Carries bytes one way until the connection is over.
+async fn carry(shared: &Shared, number: usize, way: Way, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let read = tokio::select! {
-            read = from.read(&mut buffer) => read,
-            () = cut(shared) => return,
-        };
-        let Ok(read @ 1..) = read else { return };
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let delay = shared.rules().delay;
-        tokio::time::sleep(delay).await;
-        let passes = loop {
+        sleep(delay).await;
+        let mut rest = &buffer[..read];
+        while !rest.is_empty() {
             let changed = shared.changed.notified();
-            if let Some(passes) = shared.rules().let_pass(way, read) {
-                break passes;
+            let turn = shared.rules().turn(number, way, rest.len());
+            match turn {
+                Turn::Pass(bytes) => {
+                    if to.write_all(&rest[..bytes]).await.is_err() {
+                        return;
+                    }
+                    rest = &rest[bytes..];
+                    shared.rules().pass(way, bytes);
+                    shared.changed.notify_waiters();
+                }
+                Turn::At(time) => sleep_until(time).await,
+                Turn::Later => changed.await,
             }
-            changed.await;
-        };
-        if to.write_all(&buffer[..passes]).await.is_err() {
-            return;
         }
-        // Whoever waits for the cut learns that it is due.
-        shared.changed.notify_waiters();
     }
 }
 
-/// Waits until all connections are cut.
-async fn cut(shared: &Shared) {
+/// Waits until this connection is cut.
+async fn cut(shared: &Shared, number: usize) {
     loop {
         let changed = shared.changed.notified();
-        if shared.rules().left.contains(&Some(0)) {
+        if number < shared.rules().cut_below {
             return;
         }
         changed.await;
@@ -182,15 +216,33 @@ async fn cut(shared: &Shared) {
 }
 
 impl Rules {
-    /// How many of these bytes pass; `None`: not now.
-    fn let_pass(&mut self, way: Way, bytes: usize) -> Option<usize> {
-        if self.swallows {
-            return None;
+    fn turn(&self, number: usize, way: Way, bytes: usize) -> Turn {
+        if number < self.silent_below.max(self.cut_below) {
+            Turn::Later
+        } else if Instant::now() < self.paused {
+            Turn::At(self.paused)
+        } else {
+            Turn::Pass(self.planned[way as usize].map_or(bytes, |(left, _)| left.min(bytes)))
         }
-        let left = &mut self.left[way as usize];
-        let passes = left.map_or(bytes, |left| left.min(bytes));
-        *left = left.map(|left| left - passes);
-        self.passed[way as usize] += passes;
-        Some(passes)
+    }
+
+    fn pass(&mut self, way: Way, bytes: usize) {
+        self.passed[way as usize] += bytes;
+        match &mut self.planned[way as usize] {
+            Some((left, _)) if *left > bytes => *left -= bytes,
+            planned => {
+                if let Some((_, fault)) = planned.take() {
+                    self.happen(fault);
+                }
+            }
+        }
+    }
+
+    fn happen(&mut self, fault: Fault) {
+        match fault {
+            Fault::Cut => self.cut_below = self.connections,
+            Fault::Hole => self.silent_below = self.connections,
+            Fault::Pause(time) => self.paused = Instant::now() + time,
+        }
     }
 }

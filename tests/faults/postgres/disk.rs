@@ -1,47 +1,23 @@
 //! A disk that is full.
 
-use std::path::Path;
-use std::process::Command;
-
 use tower_user_metadata::Precondition;
 use tower_user_metadata::store::{MetadataStore, PostgresStore, StoreErrorKind};
 
-use super::{put, update, user};
+use crate::disk::SmallDisk;
 use crate::servers::postgres::{Postgres, give_away};
-use crate::support::vectors::not_run;
-
-/// A file system of a few megabytes in memory; it is unmounted when it goes out of scope.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    fn at(path: &'a Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(path).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(path));
-        }
-        not_run("tests of PostgreSQL on a full disk: no file system can be mounted");
-        None
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
+use crate::{put, update, user};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_changes_nothing_and_writes_go_on_when_there_is_room() {
-    let place = tempfile::tempdir().expect("a directory");
-    let Some(disk) = SmallDisk::at(place.path()) else { return };
+    let Some(disk) = SmallDisk::new(4, "PostgreSQL on a full disk") else { return };
     let Some(server) = Postgres::start(&["autovacuum=off"]).await else { return };
-    let filler = disk.0.join("filler");
+    let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![0; 1024 * 1024]).expect("written");
-    std::fs::create_dir(disk.0.join("space")).expect("a directory");
-    give_away(disk.0);
-    give_away(&disk.0.join("space"));
+    std::fs::create_dir(disk.path().join("space")).expect("a directory");
+    give_away(disk.path());
+    give_away(&disk.path().join("space"));
     let stranger = server.stranger().await;
-    let space = format!("CREATE TABLESPACE small LOCATION '{}'", disk.0.join("space").display());
+    let space = format!("CREATE TABLESPACE small LOCATION '{}'", disk.path().join("space").display());
     stranger.batch_execute(&space).await.expect("a tablespace");
     let store = PostgresStore::connect(&server.url()).await.expect("opened");
     stranger.batch_execute("ALTER TABLE tower_user_metadata SET TABLESPACE small").await.expect("moved");

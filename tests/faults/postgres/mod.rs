@@ -1,47 +1,83 @@
 //! `PostgresStore` on servers of our own that fail.
 
-mod cancel;
-mod crash;
-mod cut;
 mod disk;
-mod outages;
-mod pool;
-mod processes;
+mod idle;
+mod schema;
 mod standby;
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tower_user_metadata::ConfigError;
 use tower_user_metadata::store::postgres::PostgresOptions;
 use tower_user_metadata::store::{MetadataStore, PostgresStore};
-use tower_user_metadata::{MetadataUpdate, Precondition, Record, StoreError, UserId};
 
+use crate::backend::{Backend, How, Net};
 use crate::proxy::Proxy;
-use crate::servers::postgres::Postgres;
+use crate::servers::postgres::{Postgres, Running};
+use crate::{cancel, crash, crowd, fields, history, outages, sweep};
 
-fn user(id: &str) -> UserId {
-    UserId::new(id).expect("a user id")
-}
+impl Backend for Postgres {
+    const NAME: &'static str = "PostgreSQL";
 
-fn update(json: &str) -> MetadataUpdate {
-    MetadataUpdate::from_json(json.as_bytes()).expect("an update")
-}
+    async fn start(durable: bool) -> Option<Self> {
+        Self::start(if durable { &[] } else { &["synchronous_commit=off"] }).await
+    }
 
-async fn put(store: &PostgresStore, id: &str, json: &str) -> Result<Record, StoreError> {
-    store.update(&user(id), &update(json), &Precondition::None).await
-}
+    fn port(&self) -> u16 {
+        self.port
+    }
 
-/// Sets `n` and `twin` to one number: a document in which they differ was written in part.
-fn twins(number: u64) -> MetadataUpdate {
-    MetadataUpdate::new().set("n", &number).set("twin", &number)
-}
+    fn url_at(&self, port: u16) -> String {
+        Self::url_at(self, port)
+    }
 
-/// The number that both twins have.
-async fn twin_number(store: &PostgresStore, user: &UserId) -> Option<u64> {
-    let metadata = store.get(user).await.expect("a read")?.metadata;
-    let number = metadata.get::<u64>("n").expect("a number");
-    assert_eq!(number, metadata.get::<u64>("twin").expect("a number"), "a document was written in part");
-    number
+    async fn open(url: &str, how: How) -> Result<Arc<dyn MetadataStore>, ConfigError> {
+        let mut options = PostgresStore::options().with_deadline(how.deadline);
+        if how.one {
+            options = options.with_pool_size(1);
+        }
+        if how.offline {
+            options = options.with_offline_start();
+        }
+        Ok(Arc::new(options.connect(url).await?))
+    }
+
+    fn kill(&mut self) {
+        let Some(Running { server: mut main, mut guard }) = self.running.take() else { return };
+        guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
+        let parent = format!("{} ", main.id());
+        let children = std::fs::read_dir("/proc").expect("processes").flatten().filter_map(|process| {
+            let status = std::fs::read_to_string(process.path().join("stat")).ok()?;
+            // Behind the name of the program in brackets: its state, and the process that it belongs to.
+            let (_, behind) = status.rsplit_once(") ")?;
+            let is_child = behind.split_once(' ')?.1.starts_with(&parent);
+            is_child.then(|| process.file_name().into_string().ok())?
+        });
+        let children: Vec<_> = children.collect();
+        assert!(!children.is_empty(), "a server has more than one process");
+        main.kill().and_then(|()| main.wait()).expect("the server ends");
+        let _ = Command::new("kill").arg("-9").args(children).output();
+    }
+
+    async fn restart(&mut self) {
+        assert!(self.run().await, "the server recovers");
+    }
+
+    async fn count_writes(&self) {
+        let count = "CREATE TABLE writes (write boolean);
+            CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN INSERT INTO writes DEFAULT VALUES; RETURN NULL; END $$;
+            CREATE TRIGGER count_writes AFTER INSERT OR UPDATE OR DELETE ON tower_user_metadata
+                FOR EACH ROW EXECUTE FUNCTION count_write()";
+        self.stranger().await.batch_execute(count).await.expect("a trigger");
+    }
+
+    async fn writes(&self) -> u64 {
+        let count: i64 = self.stranger().await.query_one("SELECT count(*) FROM writes", &[]).await.expect("a count").get(0);
+        count.unsigned_abs()
+    }
 }
 
 /// A store that reaches its server through a proxy.
@@ -49,39 +85,74 @@ async fn through(proxy: &Proxy, server: &Postgres, options: PostgresOptions) -> 
     options.connect(&server.url_at(proxy.port)).await.expect("the store opens")
 }
 
-/// Waits until a read works again.
-async fn recovered(store: &PostgresStore) {
-    let begin = std::time::Instant::now();
-    while let Err(error) = store.get(&user("anybody")).await {
-        assert!(begin.elapsed() < Duration::from_secs(30), "no recovery: {error:?}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_fails_after_any_byte_is_told_as_it_is() {
+    sweep::all::<Postgres>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_call_leaves_its_connection_to_the_next_as_if_it_had_never_been() {
+    cancel::at_every_poll::<Postgres>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_dropped_calls_mixes_nobody_up() {
+    let Some(server) = Postgres::start(&["synchronous_commit=off"]).await else { return };
+    for (connections, group) in [(1, 64), (2, 4), (4, 1)] {
+        let options = PostgresStore::options().with_pool_size(connections).with_group_size(group);
+        let store = options.connect(&server.url()).await.expect("opened");
+        cancel::storm::<Postgres>(Arc::new(store)).await;
     }
 }
 
-/// Runs `role` in a process of its own: this test program again, told by an environment variable what to be.
-fn child(role: &str, url: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "--nocapture", "postgres::child_process"]).env(CHILD_ROLE, role).env(CHILD_URL, url);
-    command
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_before_the_server_was_killed_is_there_after_it() {
+    crash::kill_9::<Postgres>().await;
 }
 
-const CHILD_ROLE: &str = "FAULTS_CHILD_ROLE";
-const CHILD_URL: &str = "FAULTS_CHILD_URL";
+#[tokio::test(flavor = "multi_thread")]
+async fn what_finds_no_connection_in_time_is_told_so_and_has_not_happened() {
+    crowd::what_finds_no_connection_in_time_has_not_happened::<Postgres>().await;
+}
 
-/// What [`child`] runs; without a role it is nobody's child and only shows that a child of no known role fails.
-#[test]
-fn child_process() {
-    let Ok(role) = std::env::var(CHILD_ROLE) else {
-        let failed = child("nothing", "").output().expect("a child");
-        assert!(!failed.status.success());
-        return;
-    };
-    let url = std::env::var(CHILD_URL).expect("a URL");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    match role.split_once(' ') {
-        Some(("fields", first)) => {
-            runtime.block_on(processes::write_own_fields(&url, first.parse().expect("a number")));
-        }
-        _ => panic!("no such role"),
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_comes_costs_a_deadline_and_the_connection() {
+    crowd::an_answer_that_never_comes_costs_a_deadline_and_the_connection::<Postgres>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_at_the_start_is_an_error_or_is_waited_for() {
+    outages::down_at_the_start::<Postgres>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_and_comes_back_is_found_again() {
+    outages::away_and_back::<Postgres>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_that_refuses_is_tried_again() {
+    outages::a_way_that_refuses::<Postgres>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_lose_nothing() {
+    let Some(server) = Postgres::start(&[]).await else { return };
+    fields::two_processes_lose_nothing("PostgreSQL", &server.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn histories_are_linearizable() {
+    let Some(server) = Postgres::start(&[]).await else { return };
+    let mut handles = Vec::new();
+    for one in [false, true] {
+        handles.push(Postgres::open(&server.url(), How { one, ..How::default() }).await.expect("opened"));
     }
+    history::are_linearizable("PostgreSQL", &handles, async || tokio::time::sleep(Duration::from_millis(1)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_are_those_of_connections_that_fail() {
+    let Some(net) = Net::<Postgres>::new(true, How::default()).await else { return };
+    net.broken_histories().await;
 }

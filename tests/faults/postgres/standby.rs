@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use tower_user_metadata::Precondition;
 use tower_user_metadata::store::{MetadataStore, PostgresStore, StoreErrorKind};
 
-use super::{put, recovered, through, twin_number, twins, update, user};
+use super::through;
+use crate::backend::{recovered, twin_number, twins};
 use crate::proxy::Proxy;
 use crate::servers::postgres::{NAME, Postgres, as_owner, give_away, programs};
+use crate::{put, update, user};
 
 /// A standby of a server, which waits for it before it acknowledges a write from now on.
 async fn standby(primary: &Postgres) -> Postgres {

@@ -1,0 +1,249 @@
+//! Connections that are cut, fall silent or pause after each byte of an exchange, each way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_user_metadata::store::MetadataStore;
+use tower_user_metadata::{Precondition, Record, StoreError, StoreErrorKind};
+
+use crate::backend::{Backend, How, Net, recovered};
+use crate::proxy::{Fault, Way};
+use crate::support::vectors::say;
+use crate::{put, update, user};
+
+const OLD: &str = r#"{"a":0,"gone":true}"#;
+const UPDATE: &str = r#"{"a":1,"b":1,"gone":null}"#;
+const NEW: &str = r#"{"a":1,"b":1}"#;
+
+/// Shorter than a hole, longer than a pause.
+const DEADLINE: Duration = Duration::from_millis(400);
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// An exchange, and after which of its bytes what happens to it.
+#[derive(Clone, Copy, Debug)]
+struct Sweep {
+    write: Write,
+    way: Way,
+    fault: Fault,
+    /// It begins with making the connection.
+    cold: bool,
+    /// After every byte, or after some of them.
+    step: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    Update(Precondition),
+    Clear(Precondition),
+    /// Updates of three users at once.
+    Three,
+}
+
+/// What a write of a user was told; `None`: that there is no document any more.
+type Outcome = (String, Result<Option<Record>, StoreError>);
+
+/// How often a write was told to be done, not done, or unknown, and how often the last was what.
+#[derive(Debug, Default)]
+struct Told {
+    done: u64,
+    not_done: u64,
+    unknown_but_done: u64,
+    unknown_and_not_done: u64,
+}
+
+/// Each way and fault, for an update; what the other writes have of their own, in larger steps.
+pub(crate) async fn all<B: Backend>() {
+    let how = How { one: true, ..How::default() };
+    let Some(net) = Net::<B>::new(false, how).await else { return };
+    net.server.count_writes().await;
+    let update = Write::Update(Precondition::None);
+    let cut = |write, way, step| Sweep { write, way, fault: Fault::Cut, cold: false, step };
+    for way in [Way::ToServer, Way::ToClient] {
+        let told = net.run(cut(update, way, 1)).await;
+        assert!(told.unknown_but_done + told.unknown_and_not_done > 30, "{told:?}");
+        match way {
+            Way::ToServer => assert!(told.unknown_and_not_done > 30, "{told:?}"),
+            Way::ToClient => assert!(told.unknown_but_done > 10 && told.done > 0, "{told:?}"),
+        }
+        let told = net.run(Sweep { cold: true, ..cut(update, way, 13) }).await;
+        assert!(told.not_done > 0, "{told:?}");
+        for write in [
+            Write::Update(Precondition::Exists),
+            Write::Clear(Precondition::None),
+            Write::Clear(Precondition::Exists),
+            Write::Three,
+        ] {
+            let told = net.run(cut(write, way, 7)).await;
+            assert!(told.unknown_but_done + told.unknown_and_not_done > 0, "{told:?}");
+        }
+        let told = net.run(Sweep { fault: Fault::Pause(PAUSE), ..cut(update, way, 19) }).await;
+        assert_eq!(told.not_done + told.unknown_but_done + told.unknown_and_not_done, 0, "a pause is no loss: {told:?}");
+        let told = net.run(Sweep { fault: Fault::Pause(PAUSE), ..cut(Write::Three, way, 61) }).await;
+        assert_eq!(told.not_done + told.unknown_but_done + told.unknown_and_not_done, 0, "a pause is no loss: {told:?}");
+    }
+    let Net { server, proxy, direct, .. } = net;
+    let how = How { deadline: DEADLINE, ..how };
+    let store = B::open(&server.url_at(proxy.port), how).await.expect("opened");
+    let net = Net { server, proxy, store, direct };
+    for way in [Way::ToServer, Way::ToClient] {
+        let hole = Sweep { fault: Fault::Hole, ..cut(update, way, 23) };
+        let told = net.run(hole).await;
+        assert!(told.unknown_but_done + told.unknown_and_not_done > 1, "{told:?}");
+        net.run(Sweep { write: Write::Clear(Precondition::Exists), step: 53, ..hole }).await;
+        net.run(Sweep { write: Write::Three, step: 101, ..hole }).await;
+        let told = net.run(Sweep { cold: true, step: 97, ..hole }).await;
+        assert!(told.not_done > 0, "{told:?}");
+    }
+}
+
+impl<B: Backend> Net<B> {
+    async fn run(&self, sweep: Sweep) -> Told {
+        let Sweep { write, way, fault, cold, step } = sweep;
+        let users = |n: usize| -> Vec<String> {
+            (0..write.users()).map(|place| format!("{write:?} {way:?} {fault:?} {cold} {n:020} {place}")).collect()
+        };
+        self.with_old(users(usize::MAX)).await;
+        self.begin(write, cold).await;
+        let before = self.proxy.passed(way);
+        for (id, outcome) in write.run(&self.store, users(usize::MAX)).await {
+            outcome.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        }
+        let bytes = self.proxy.passed(way) - before;
+        assert!(bytes >= 4, "an exchange of {bytes} bytes");
+        // Beyond the last byte, since an exchange may be longer by a digit of some number.
+        let cuts: Vec<_> = (0..bytes).step_by(step.min(bytes / 4)).chain(bytes..bytes + 4).collect();
+        self.with_old(cuts.iter().flat_map(|n| users(*n)).collect()).await;
+
+        let mut executed = self.server.writes().await;
+        let mut outcomes = Vec::new();
+        for n in cuts {
+            executed += self.begin(write, cold).await;
+            let connections = self.proxy.connections();
+            self.proxy.plan(way, n, fault);
+            let told = write.run(&self.store, users(n)).await;
+            let lost = fault != Fault::Pause(PAUSE) && (1..bytes).contains(&n);
+            if lost && !cold && matches!(write, Write::Update(Precondition::None) | Write::Clear(_)) {
+                // Whoever tried again on a new connection would have had success.
+                let (id, outcome) = &told[0];
+                let error = outcome.as_ref().expect_err("the answer cannot have come");
+                assert!(error.may_have_happened(), "{id}: {error:?}");
+                let again = self.proxy.connections() - connections;
+                assert_eq!(again, 0, "{id}: tried again");
+            }
+            outcomes.extend(told);
+            self.proxy.pass();
+        }
+        // What was kept back has its time.
+        tokio::time::sleep(Duration::from_millis(if fault == Fault::Hole { 300 } else { 20 })).await;
+        let told = self.judge(outcomes, write.leaves()).await;
+        let executed = self.server.writes().await - executed;
+        let name = B::NAME;
+        say(&format!("{name}: {sweep:?}, {bytes} bytes: {told:?}"));
+        assert_eq!(executed, told.done + told.unknown_but_done, "{name}: a write was executed twice, or for nothing");
+        told
+    }
+
+    async fn with_old(&self, ids: Vec<String>) {
+        let writes: Vec<_> = ids
+            .into_iter()
+            .map(|id| {
+                let direct = Arc::clone(&self.direct);
+                tokio::spawn(async move { put(&direct, &id, OLD).await })
+            })
+            .collect();
+        for write in writes {
+            write.await.expect("no panic").expect("written");
+        }
+    }
+
+    /// Makes a connection over which such a write has gone already, or sees to it that there is none; answers how many
+    /// writes that took.
+    async fn begin(&self, write: Write, cold: bool) -> u64 {
+        if cold {
+            recovered(&self.store).await;
+            self.proxy.refuse();
+            while self.store.get(&user("anybody")).await.is_ok() {}
+            self.proxy.pass();
+            // Longer than a store may wait before it tries to connect again.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            return 0;
+        }
+        recovered(&self.store).await;
+        let warm: Vec<_> = (0..write.users()).map(|place| format!("warm {place}")).collect();
+        self.with_old(warm.clone()).await;
+        for (id, outcome) in write.run(&self.store, warm.clone()).await {
+            outcome.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        }
+        2 * warm.len() as u64
+    }
+
+    async fn judge(&self, outcomes: Vec<Outcome>, new: Option<&str>) -> Told {
+        let mut told = Told::default();
+        for (id, outcome) in outcomes {
+            let stored = self.direct.get(&user(&id)).await.expect("read");
+            let json = stored.as_ref().map(|record| sorted(&record.metadata.to_json()));
+            let (old, new) = (json.as_deref() == Some(OLD), json.as_deref() == new);
+            assert!(old != new, "{id}: {json:?}");
+            let count = match outcome {
+                Ok(record) => {
+                    assert!(new && record == stored, "{id}: told {record:?}, and {stored:?} is stored");
+                    &mut told.done
+                }
+                Err(error) => {
+                    let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Timeout];
+                    assert!(kinds.contains(&error.kind()), "{id}: {error:?}");
+                    match (error.may_have_happened(), new) {
+                        (true, true) => &mut told.unknown_but_done,
+                        (true, false) => &mut told.unknown_and_not_done,
+                        (false, _) => {
+                            assert!(old && error.is_retryable(), "{id}: {error:?}, and {json:?} is stored");
+                            &mut told.not_done
+                        }
+                    }
+                }
+            };
+            *count += 1;
+        }
+        told
+    }
+}
+
+impl Write {
+    fn users(self) -> usize {
+        if self == Self::Three { 3 } else { 1 }
+    }
+
+    /// The document that is left when it happened.
+    fn leaves(self) -> Option<&'static str> {
+        if matches!(self, Self::Clear(_)) { None } else { Some(NEW) }
+    }
+
+    async fn run(self, store: &Arc<dyn MetadataStore>, ids: Vec<String>) -> Vec<Outcome> {
+        let writes: Vec<_> = ids
+            .into_iter()
+            .map(|id| {
+                let store = Arc::clone(store);
+                async move {
+                    let outcome = match self {
+                        Self::Update(when) => store.update(&user(&id), &update(UPDATE), &when).await.map(Some),
+                        Self::Three => put(&store, &id, UPDATE).await.map(Some),
+                        Self::Clear(when) => store.clear(&user(&id), &when).await.map(|()| None),
+                    };
+                    (id, outcome)
+                }
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        for write in writes.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
+            outcomes.push(write.await.expect("no panic"));
+        }
+        outcomes
+    }
+}
+
+/// The order of members is the store's.
+fn sorted(json: &str) -> String {
+    serde_json::from_str::<std::collections::BTreeMap<String, serde_json::Value>>(json)
+        .map(|members| serde_json::to_string(&members).expect("JSON"))
+        .expect("an object")
+}
