@@ -106,8 +106,10 @@ impl<B: Backend> Net<B> {
             let n = number.get();
             number.set(n + 1);
             let way = if n.is_multiple_of(2) { Way::ToServer } else { Way::ToClient };
-            self.proxy.plan(way, 100 + n * 71 % 400, Fault::Cut);
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            let fault = if n % 8 < 6 { Fault::Cut } else { Fault::Hole };
+            self.proxy.plan(way, 500 + n * 71 % 900, fault);
+            tokio::time::sleep(Duration::from_millis(15)).await;
+            self.proxy.pass();
         };
         history::are_linearizable(&format!("{}, connections cut", B::NAME), &handles, meanwhile).await;
     }

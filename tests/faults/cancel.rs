@@ -86,14 +86,12 @@ pub(crate) async fn storm<B: Backend>(store: Arc<dyn MetadataStore>) {
                     let call = async {
                         match (task + round) % 4 {
                             0 => is_own(store.get(&id).await.expect("read").as_ref(), &id),
-                            1 => is_own(
-                                store.get_many(std::slice::from_ref(&id)).await.expect("read")[0].as_ref(),
-                                &id,
-                            ),
-                            2 => is_own(
-                                Some(&store.update(&id, &own, &Precondition::None).await.expect("written")),
-                                &id,
-                            ),
+                            1 => {
+                                is_own(store.get_many(std::slice::from_ref(&id)).await.expect("read")[0].as_ref(), &id)
+                            }
+                            2 => {
+                                is_own(Some(&store.update(&id, &own, &Precondition::None).await.expect("written")), &id)
+                            }
                             _ => store.clear(&id, &Precondition::None).await.expect("cleared"),
                         }
                     };

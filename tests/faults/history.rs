@@ -179,9 +179,7 @@ fn saw(record: Option<&Record>) -> Outcome {
 /// What is known of a write that failed; `None`: that it did not happen.
 fn failed(error: &StoreError) -> Option<Outcome> {
     match error.kind() {
-        StoreErrorKind::PreconditionFailed => {
-            Some(Outcome::Refused(error.current_version().map(Version::to_bits)))
-        }
+        StoreErrorKind::PreconditionFailed => Some(Outcome::Refused(error.current_version().map(Version::to_bits))),
         _ if error.may_have_happened() => Some(Outcome::Unknown),
         StoreErrorKind::Unavailable | StoreErrorKind::Timeout => None,
         _ => panic!("{error:?}"),

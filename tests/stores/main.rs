@@ -2,7 +2,7 @@
 
 mod broken;
 #[cfg(feature = "redis")]
-#[path = "../support/servers/redis_cluster.rs"]
+#[path = "../support/servers/redis_several.rs"]
 mod cluster;
 #[cfg(feature = "sqlite")]
 #[path = "../support/disk.rs"]

@@ -47,18 +47,19 @@ impl Backend for Postgres {
     fn kill(&mut self) {
         let Some(Running { server: mut main, mut guard }) = self.running.take() else { return };
         guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
-        let parent = format!("{} ", main.id());
-        let children = std::fs::read_dir("/proc").expect("processes").flatten().filter_map(|process| {
-            let status = std::fs::read_to_string(process.path().join("stat")).ok()?;
-            // Behind the name of the program in brackets: its state, and the process that it belongs to.
-            let (_, behind) = status.rsplit_once(") ")?;
-            let is_child = behind.split_once(' ')?.1.starts_with(&parent);
-            is_child.then(|| process.file_name().into_string().ok())?
-        });
-        let children: Vec<_> = children.collect();
+        let signal = |name: &str, processes: &[String]| {
+            let _ = Command::new("kill").arg(name).args(processes).output();
+        };
+        // While it stands still it makes no more of them.
+        signal("-STOP", &[main.id().to_string()]);
+        let children = children(main.id());
         assert!(!children.is_empty(), "a server has more than one process");
+        signal("-KILL", &children);
         main.kill().and_then(|()| main.wait()).expect("the server ends");
-        let _ = Command::new("kill").arg("-9").args(children).output();
+        // The next server does not start beside what is left of this one.
+        while children.iter().any(|child| status(child).is_some_and(|(state, _)| state != "Z")) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     async fn restart(&mut self) {
@@ -75,9 +76,25 @@ impl Backend for Postgres {
     }
 
     async fn writes(&self) -> u64 {
-        let count: i64 = self.stranger().await.query_one("SELECT count(*) FROM writes", &[]).await.expect("a count").get(0);
+        let count: i64 =
+            self.stranger().await.query_one("SELECT count(*) FROM writes", &[]).await.expect("a count").get(0);
         count.unsigned_abs()
     }
+}
+
+/// The state of a process, and which process it belongs to.
+fn status(process: &str) -> Option<(String, String)> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // They stand behind the name of the program in brackets.
+    let (_, behind) = status.rsplit_once(") ")?;
+    let mut words = behind.split(' ').map(str::to_owned);
+    Some((words.next()?, words.next()?))
+}
+
+fn children(of: u32) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let processes = processes.filter_map(|process| process.file_name().into_string().ok());
+    processes.filter(|process| status(process).is_some_and(|(_, parent)| parent == of.to_string())).collect()
 }
 
 /// A store that reaches its server through a proxy.
@@ -148,7 +165,8 @@ async fn histories_are_linearizable() {
     for one in [false, true] {
         handles.push(Postgres::open(&server.url(), How { one, ..How::default() }).await.expect("opened"));
     }
-    history::are_linearizable("PostgreSQL", &handles, async || tokio::time::sleep(Duration::from_millis(1)).await).await;
+    history::are_linearizable("PostgreSQL", &handles, async || tokio::time::sleep(Duration::from_millis(1)).await)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_user_metadata::Precondition;
 use tower_user_metadata::store::{MetadataStore, RedisStore, StoreError, StoreErrorKind};
 
-use crate::backend::{recovered, twin_number, twins};
+use crate::backend::{Backend, recovered, twin_number, twins};
 use crate::disk::SmallDisk;
 use crate::servers::redis::Redis;
 use crate::user;

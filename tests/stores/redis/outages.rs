@@ -6,7 +6,8 @@ use tower_user_metadata::store::{MetadataStore, RedisStore};
 use tower_user_metadata::{Precondition, StoreErrorKind};
 
 use super::{json, open, put, update, user};
-use crate::servers::redis::{Redis, eventually};
+use crate::cluster::eventually;
+use crate::servers::redis::Redis;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer() {

@@ -1,7 +1,9 @@
 //! A disk that is full or cannot be written. These need a file system of their own, which only root may mount.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tower_user_metadata::store::{MetadataStore, SqliteStore};
 use tower_user_metadata::{ConfigError, MetadataUpdate, Precondition, StoreErrorKind};
@@ -11,6 +13,33 @@ use crate::disk::SmallDisk;
 
 fn file(disk: &SmallDisk) -> PathBuf {
     disk.path().join("metadata.db")
+}
+
+/// Mounts it anew. A process that another test starts holds all files for a moment, so it may need some patience.
+fn remount(disk: &SmallDisk, option: &str) {
+    let option = format!("remount,{option}");
+    let mounted = (0..100).any(|_| {
+        let mounted = disk.mount(&["-o", &option]);
+        if !mounted {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        mounted
+    });
+    assert!(mounted, "{option}");
+}
+
+/// Fills the disk up to some free bytes.
+fn fill(disk: &SmallDisk, left: usize) -> PathBuf {
+    let filler = disk.path().join("filler");
+    let mut file = fs::File::create(&filler).expect("created");
+    let mut size = 0;
+    for chunk in [64 << 10, 4 << 10] {
+        while file.write_all(&vec![0; chunk]).is_ok() {
+            size += chunk;
+        }
+    }
+    file.set_len((size - left) as u64).expect("cut");
+    filler
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +52,7 @@ async fn a_full_disk_is_an_error_and_passes() {
     for id in &users {
         store.update(id, &write(0), &Precondition::None).await.expect("there is space");
     }
-    let fill = disk.fill(300 << 10);
+    let fill = fill(&disk, 300 << 10);
 
     let tasks: Vec<_> = users
         .iter()
@@ -66,7 +95,7 @@ async fn a_full_disk_is_an_error_and_passes() {
 #[tokio::test]
 async fn a_full_disk_at_the_start_is_an_error() {
     let Some(disk) = SmallDisk::new(8, "a_full_disk_at_the_start_is_an_error") else { return };
-    let filler = disk.fill(0);
+    let filler = fill(&disk, 0);
     match SqliteStore::open(file(&disk)).await.expect_err("no space") {
         ConfigError::Store(error) => assert_eq!(error.kind(), StoreErrorKind::Unavailable),
         error => panic!("{error:?}"),
@@ -81,11 +110,11 @@ async fn a_disk_that_cannot_be_written_is_refused() {
     let store = SqliteStore::open(file(&disk)).await.expect("opened");
     store.update(&user("alice"), &twins(1), &Precondition::None).await.expect("written");
     store.close().await;
-    disk.remount("ro");
+    remount(&disk, "ro");
     let error = SqliteStore::open(file(&disk)).await.expect_err("read-only");
     assert!(matches!(error, ConfigError::StoreFile { .. }), "{error:?}");
 
-    disk.remount("rw");
+    remount(&disk, "rw");
     let store = SqliteStore::open(file(&disk)).await.expect("opened");
     assert_eq!(twin_number(&store, &user("alice")).await, Some(1));
     store.close().await;

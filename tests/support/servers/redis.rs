@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::support::vectors::not_run;
 
 /// How long a server may take to start, stop or take notice of something.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
 
 /// A server with a log that is synced before each answer; it is killed when it goes out of scope.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Redis {
 
 #[derive(Debug)]
 pub(crate) struct Running {
-    server: Child,
+    pub(crate) server: Child,
     /// Kills the server when this process is gone and could not.
     guard: Child,
 }
@@ -52,14 +52,6 @@ impl Redis {
         panic!("redis-server does not start: {}", redis.log());
     }
 
-    /// Starts another server that follows this one, and waits until it does.
-    pub(crate) async fn replica(&self) -> Self {
-        let replica = Self::start(&["--replicaof", &format!("127.0.0.1 {}", self.port)]).await;
-        let replica = replica.expect("the second server is installed as the first is");
-        eventually("the replica follows", || replica.info("replication", "master_link_status") == "up").await;
-        replica
-    }
-
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -81,13 +73,6 @@ impl Redis {
         cmd(name).arg(arguments).query(&mut connection)
     }
 
-    /// A line of `INFO`.
-    pub(crate) fn info(&self, section: &str, name: &str) -> String {
-        let text: String = ::redis::from_redis_value(self.command(&["INFO", section])).expect("a text");
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
-    }
-
     /// Kills the server as it stands, as a power switch would.
     pub(crate) fn kill(&mut self) {
         if let Some(Running { mut server, mut guard }) = self.running.take() {
@@ -97,24 +82,8 @@ impl Redis {
         }
     }
 
-    /// Starts it again after [`kill`](Self::kill), on its port and with its data.
-    pub(crate) async fn restart(&mut self) {
-        let begin = Instant::now();
-        while !self.run().await.expect("redis-server runs") {
-            assert!(begin.elapsed() < LONGEST, "redis-server does not start again: {}", self.log());
-        }
-    }
-
-    /// Stops the process without ending it, as a machine that swaps; `false` lets it go on.
-    pub(crate) fn freeze(&self, frozen: bool) {
-        let server = &self.running.as_ref().expect("a running server").server;
-        let signal = if frozen { "-STOP" } else { "-CONT" };
-        let status = Command::new("kill").args([signal, &server.id().to_string()]).status();
-        assert!(status.expect("kill runs").success());
-    }
-
     /// Whether the server came up; it did not when it ended by itself.
-    async fn run(&mut self) -> std::io::Result<bool> {
+    pub(crate) async fn run(&mut self) -> std::io::Result<bool> {
         self.kill();
         let mut server = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", "", "--logfile", "log"])
@@ -154,15 +123,6 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// Waits until something is so.
-pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !so() {
-        assert!(begin.elapsed() < LONGEST, "in vain: {what}");
-        sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -1,8 +1,36 @@
-//! Redis Clusters of our own.
+//! Redis servers of our own that stand by one another: replicas and Clusters.
 
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::servers::redis::{Redis, eventually, free_port};
+use tokio::time::sleep;
+
+use crate::servers::redis::{LONGEST, Redis, free_port};
+
+impl Redis {
+    /// Starts another server that follows this one, and waits until it does.
+    pub(crate) async fn replica(&self) -> Self {
+        let replica = Self::start(&["--replicaof", &format!("127.0.0.1 {}", self.port)]).await;
+        let replica = replica.expect("the second server is installed as the first is");
+        eventually("the replica follows", || replica.info("replication", "master_link_status") == "up").await;
+        replica
+    }
+
+    /// A line of `INFO`.
+    pub(crate) fn info(&self, section: &str, name: &str) -> String {
+        let text: String = ::redis::from_redis_value(self.command(&["INFO", section])).expect("a text");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
+    }
+
+    /// Stops the process without ending it, as a machine that swaps; `false` lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let server = &self.running.as_ref().expect("a running server").server;
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let status = Command::new("kill").args([signal, &server.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+}
 
 /// Three primaries with a replica each.
 #[derive(Debug)]
@@ -130,4 +158,13 @@ impl Cluster {
 
 fn nodes(asked: &Redis) -> String {
     ::redis::from_redis_value(asked.command(&["CLUSTER", "NODES"])).expect("a text")
+}
+
+/// Waits until something is so.
+pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !so() {
+        assert!(begin.elapsed() < LONGEST, "in vain: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
