@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tower_user_metadata::store::MetadataStore;
-use tower_user_metadata::{ConfigError, MetadataUpdate, UserId};
+use tower_user_metadata::{ConfigError, MetadataUpdate, Precondition, Record, StoreError, UserId};
 
 use crate::proxy::{Fault, Proxy, Way};
 use crate::{history, user};
@@ -73,6 +73,14 @@ impl<B: Backend> Net<B> {
         let store = B::open(&server.url_at(proxy.port), how).await.expect("the store opens");
         Some(Self { server, proxy, store, direct })
     }
+}
+
+pub(crate) fn update(json: &str) -> MetadataUpdate {
+    MetadataUpdate::from_json(json.as_bytes()).expect("an update")
+}
+
+pub(crate) async fn put(store: &dyn MetadataStore, id: &str, json: &str) -> Result<Record, StoreError> {
+    store.update(&user(id), &update(json), &Precondition::None).await
 }
 
 /// Waits until a read works again.

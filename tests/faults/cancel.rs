@@ -9,9 +9,9 @@ use std::time::Duration;
 use tower_user_metadata::store::MetadataStore;
 use tower_user_metadata::{Precondition, Record, UserId};
 
-use crate::backend::{Backend, How};
+use crate::backend::{Backend, How, put, update};
 use crate::support::vectors::say;
-use crate::{put, update, user};
+use crate::user;
 
 /// The mark that only documents of this user have.
 fn canary(id: &str) -> String {
@@ -84,16 +84,16 @@ pub(crate) async fn storm<B: Backend>(store: Arc<dyn MetadataStore>) {
                 for round in 0..20 {
                     let patience = Duration::from_micros((task * 131 + round * 977) % 80_000);
                     let call = async {
-                        match (task + round) % 4 {
-                            0 => is_own(store.get(&id).await.expect("read").as_ref(), &id),
-                            1 => {
-                                is_own(store.get_many(std::slice::from_ref(&id)).await.expect("read")[0].as_ref(), &id)
+                        let record = match (task + round) % 4 {
+                            0 => store.get(&id).await.expect("read"),
+                            1 => store.get_many(std::slice::from_ref(&id)).await.expect("read").remove(0),
+                            2 => Some(store.update(&id, &own, &Precondition::None).await.expect("written")),
+                            _ => {
+                                store.clear(&id, &Precondition::None).await.expect("cleared");
+                                None
                             }
-                            2 => {
-                                is_own(Some(&store.update(&id, &own, &Precondition::None).await.expect("written")), &id)
-                            }
-                            _ => store.clear(&id, &Precondition::None).await.expect("cleared"),
-                        }
+                        };
+                        is_own(record.as_ref(), &id);
                     };
                     ended += usize::from(tokio::time::timeout(patience, call).await.is_ok());
                 }

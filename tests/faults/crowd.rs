@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tower_user_metadata::store::{MetadataStore, StoreErrorKind};
 use tower_user_metadata::{Precondition, StoreError};
 
-use crate::backend::{Backend, How, Net, recovered};
+use crate::backend::{Backend, How, Net, put, recovered, update};
 use crate::support::vectors::say;
-use crate::{put, update, user};
+use crate::user;
 
 const DEADLINE: Duration = Duration::from_millis(700);
 

@@ -38,17 +38,8 @@ mod support;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis"))]
 mod sweep;
 
-use tower_user_metadata::store::MetadataStore;
-use tower_user_metadata::{MetadataUpdate, Precondition, Record, StoreError, UserId};
+use tower_user_metadata::UserId;
 
 fn user(id: &str) -> UserId {
     UserId::new(id).expect("a user id")
-}
-
-fn update(json: &str) -> MetadataUpdate {
-    MetadataUpdate::from_json(json.as_bytes()).expect("an update")
-}
-
-async fn put(store: &dyn MetadataStore, id: &str, json: &str) -> Result<Record, StoreError> {
-    store.update(&user(id), &update(json), &Precondition::None).await
 }

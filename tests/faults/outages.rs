@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tower_user_metadata::ConfigError;
 use tower_user_metadata::store::{MetadataStore, StoreErrorKind};
 
-use crate::backend::{Backend, How, recovered};
+use crate::backend::{Backend, How, put, recovered};
 use crate::proxy::Proxy;
-use crate::{put, user};
+use crate::user;
 
 pub(crate) async fn down_at_the_start<B: Backend>() {
     let Some(mut server) = B::start(true).await else { return };

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use tower_user_metadata::store::MetadataStore;
 use tower_user_metadata::{Precondition, Record, StoreError, StoreErrorKind};
 
-use crate::backend::{Backend, How, Net, recovered};
+use crate::backend::{Backend, How, Net, put, recovered, update};
 use crate::proxy::{Fault, Way};
 use crate::support::vectors::say;
-use crate::{put, update, user};
+use crate::user;
 
 const OLD: &str = r#"{"a":0,"gone":true}"#;
 const UPDATE: &str = r#"{"a":1,"b":1,"gone":null}"#;

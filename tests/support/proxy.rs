@@ -116,6 +116,7 @@ impl Proxy {
     }
 
     /// Sends new connections to another server, and cuts those that there are.
+    #[cfg(feature = "postgres")]
     pub(crate) fn swap(&self, port: u16) {
         self.change(|rules| {
             rules.server = (Ipv4Addr::LOCALHOST, port).into();

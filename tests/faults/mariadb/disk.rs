@@ -6,10 +6,10 @@ use mysql_async::prelude::Queryable;
 use tower_user_metadata::Precondition;
 use tower_user_metadata::store::{MariadbStore, MetadataStore, StoreErrorKind};
 
-use crate::backend::recovered;
+use crate::backend::{put, recovered, update};
 use crate::disk::SmallDisk;
 use crate::servers::mariadb::{Mariadb, give_away};
-use crate::{put, update, user};
+use crate::user;
 
 /// Makes the table on the disk, and takes some of its room.
 async fn with_table_on(disk: &SmallDisk, server: &Mariadb, filled: usize) -> PathBuf {

@@ -9,9 +9,9 @@ use mysql_async::prelude::Queryable;
 use tower_user_metadata::ConfigError;
 use tower_user_metadata::store::{MariadbStore, MetadataStore};
 
-use crate::backend::{Backend, How, Net, recovered};
+use crate::backend::{Backend, How, Net, put, recovered};
 use crate::servers::mariadb::Mariadb;
-use crate::{cancel, crash, crowd, fields, history, outages, put, sweep};
+use crate::{cancel, crash, crowd, fields, history, outages, sweep};
 
 impl Backend for Mariadb {
     const NAME: &'static str = "MariaDB";

@@ -3,9 +3,10 @@
 use tower_user_metadata::Precondition;
 use tower_user_metadata::store::{MetadataStore, PostgresStore, StoreErrorKind};
 
+use crate::backend::{put, update};
 use crate::disk::SmallDisk;
 use crate::servers::postgres::{Postgres, give_away};
-use crate::{put, update, user};
+use crate::user;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_changes_nothing_and_writes_go_on_when_there_is_room() {

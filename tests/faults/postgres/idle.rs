@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tower_user_metadata::store::{MetadataStore, PostgresStore};
 
 use super::through;
-use crate::backend::recovered;
+use crate::backend::{put, recovered};
 use crate::proxy::Proxy;
 use crate::servers::postgres::Postgres;
-use crate::{put, user};
+use crate::user;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_that_died_unnoticed_cost_a_read_nothing() {

@@ -2,8 +2,8 @@
 
 use tower_user_metadata::store::PostgresStore;
 
+use crate::backend::put;
 use crate::proxy::{Fault, Proxy, Way};
-use crate::put;
 use crate::servers::postgres::Postgres;
 
 /// A start that is cut anywhere leaves no schema or a whole one, and the next start works.

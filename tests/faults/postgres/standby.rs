@@ -8,10 +8,10 @@ use tower_user_metadata::Precondition;
 use tower_user_metadata::store::{MetadataStore, PostgresStore, StoreErrorKind};
 
 use super::through;
-use crate::backend::{recovered, twin_number, twins};
+use crate::backend::{put, recovered, twin_number, twins, update};
 use crate::proxy::Proxy;
 use crate::servers::postgres::{NAME, Postgres, as_owner, give_away, programs};
-use crate::{put, update, user};
+use crate::user;
 
 /// A standby of a server, which waits for it before it acknowledges a write from now on.
 async fn standby(primary: &Postgres) -> Postgres {
