@@ -1,8 +1,10 @@
 //! A server that is killed while it writes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tower_user_metadata::store::MetadataStore;
 use tower_user_metadata::{Precondition, StoreErrorKind};
 
@@ -18,15 +20,19 @@ pub(crate) async fn kill_9<B: Backend>() {
     let store = B::open(&server.url(), How::default()).await.expect("opened");
     let (mut from, mut acknowledgements, mut unknown) = (1, 0, 0);
     for round in 0..4 {
+        let begun = Arc::new(AtomicU64::new(0));
         let tasks: Vec<_> = (0..TASKS)
             .map(|task| {
-                let store = Arc::clone(&store);
+                let (store, begun) = (Arc::clone(&store), Arc::clone(&begun));
                 tokio::spawn(async move {
                     let id = user(&format!("user{task}"));
                     let mut acknowledged = None;
                     for number in from.. {
                         match store.update(&id, &twins(number), &Precondition::None).await {
-                            Ok(_) => acknowledged = Some(number),
+                            Ok(_) => {
+                                begun.fetch_add(u64::from(acknowledged.is_none()), Ordering::Relaxed);
+                                acknowledged = Some(number);
+                            }
                             Err(error) => return (acknowledged, number, error),
                         }
                     }
@@ -34,8 +40,11 @@ pub(crate) async fn kill_9<B: Backend>() {
                 })
             })
             .collect();
-        // Not before they write, and each time at another moment.
-        tokio::time::sleep(Duration::from_millis(300 + round * 53)).await;
+        // Not before all of them write, and each time at another moment.
+        while begun.load(Ordering::Relaxed) < TASKS && !tasks.iter().any(JoinHandle::is_finished) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200 + round * 53)).await;
         server.kill();
         let mut outcomes = Vec::new();
         for task in tasks {

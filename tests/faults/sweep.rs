@@ -135,10 +135,11 @@ impl<B: Backend> Net<B> {
         let cuts: Vec<_> = (0..bytes).step_by(after.step(bytes)).chain(bytes..bytes + 4).collect();
         self.with_old(cuts.iter().flat_map(|n| users(*n)).collect()).await;
 
-        let mut executed = self.server.writes().await;
+        let mut executed = Some(self.server.writes().await);
         let mut outcomes = Vec::new();
         for n in cuts {
-            executed += self.begin(write, cold).await;
+            let begun = self.begin(write, cold).await;
+            executed = executed.and_then(|executed| Some(executed + begun?));
             let connections = self.proxy.connections();
             self.proxy.plan(way, n, fault);
             let told = write.run(&self.store, users(n)).await;
@@ -157,10 +158,13 @@ impl<B: Backend> Net<B> {
         // What was kept back has its time.
         tokio::time::sleep(Duration::from_millis(if fault == Fault::Hole { 300 } else { 20 })).await;
         let told = self.judge(outcomes, write.leaves()).await;
-        let executed = self.server.writes().await - executed;
+        let all = self.server.writes().await;
         let name = B::NAME;
         say(&format!("{name}: {sweep:?}, {bytes} bytes, {:.1?}: {told:?}", began.elapsed()));
-        assert_eq!(executed, told.done + told.unknown_but_done, "{name}: a write was executed twice, or for nothing");
+        if let Some(before) = executed {
+            let done = told.done + told.unknown_but_done;
+            assert_eq!(all - before, done, "{name}: a write was executed twice, or for nothing");
+        }
         told
     }
 
@@ -178,8 +182,8 @@ impl<B: Backend> Net<B> {
     }
 
     /// Makes a connection over which such a write has gone already, or sees to it that there is none; answers how many
-    /// writes that took.
-    async fn begin(&self, write: Write, cold: bool) -> u64 {
+    /// writes that took, `None` where nobody knows.
+    async fn begin(&self, write: Write, cold: bool) -> Option<u64> {
         if cold {
             recovered(&self.store).await;
             self.proxy.refuse();
@@ -187,15 +191,20 @@ impl<B: Backend> Net<B> {
             self.proxy.pass();
             // Longer than a store may wait before it tries to connect again.
             tokio::time::sleep(Duration::from_millis(30)).await;
-            return 0;
+            return Some(0);
         }
-        recovered(&self.store).await;
         let warm: Vec<_> = (0..write.users()).map(|place| format!("warm {place}")).collect();
-        self.with_old(warm.clone()).await;
-        for (id, outcome) in write.run(&self.store, warm.clone()).await {
-            outcome.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        for attempt in 0..20 {
+            recovered(&self.store).await;
+            self.with_old(warm.clone()).await;
+            let outcomes = write.run(&self.store, warm.clone()).await;
+            if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
+                return (attempt == 0).then_some(2 * warm.len() as u64);
+            }
+            // The machine is so busy that a deadline passed.
+            tokio::time::sleep(DEADLINE).await;
         }
-        2 * warm.len() as u64
+        panic!("{write:?} does not work");
     }
 
     async fn judge(&self, outcomes: Vec<Outcome>, new: Option<&str>) -> Told {
