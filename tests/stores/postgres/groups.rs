@@ -126,6 +126,21 @@ async fn a_caller_that_rests_keeps_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nor_does_it_keep_the_store_from_closing() {
+    let Some(server) = Postgres::start(&[]).await else { return };
+    let options = PostgresStore::options().with_deadline(Duration::from_millis(500));
+    let store = options.connect(&server.url()).await.expect("opened");
+    let (alice, change) = (user("alice"), update(r#"{"rested":true}"#));
+    let mut resting = pin!(store.update(&alice, &change, &Precondition::None));
+    assert!(resting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let begin = Instant::now();
+    store.close().await;
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    let error = resting.await.expect_err("its time is over");
+    assert!(matches!(error.kind(), StoreErrorKind::Timeout | StoreErrorKind::Unavailable | StoreErrorKind::Closed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_somebody_holds_keeps_only_its_user_waiting() {
     let Some(server) = Postgres::start(&[]).await else { return };
     let store = PostgresStore::options()
