@@ -1,6 +1,15 @@
 //! The stores of this crate: the contract over each of them, and what each promises beyond it.
 
 mod broken;
+#[cfg(feature = "redis")]
+#[path = "../support/servers/redis_several.rs"]
+mod cluster;
+#[cfg(feature = "sqlite")]
+#[path = "../support/disk.rs"]
+mod disk;
+#[cfg(feature = "mariadb")]
+#[path = "../support/servers/galera.rs"]
+mod galera;
 #[cfg(feature = "mariadb")]
 mod mariadb;
 mod memory;

@@ -141,6 +141,11 @@ impl Failure {
         Self::new(StoreErrorKind::Unsupported, Cause::Encoding)
     }
 
+    /// A write that ended early may have happened.
+    pub(super) fn of_a_write(self) -> Self {
+        if matches!(self.cause, Cause::Ended) { self.with_may_have_happened() } else { self }
+    }
+
     pub(super) fn with_may_have_happened(mut self) -> Self {
         self.may_have_happened = true;
         self

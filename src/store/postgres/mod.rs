@@ -36,7 +36,7 @@ use crate::user_id::UserId;
 
 /// The most groups of reads under way at once, and of updates: few, so that they are large under load, and more than
 /// one, so that a group is made ready while another is at the server.
-const LANES: usize = 4;
+const LANES: usize = 3;
 
 /// Keeps the documents in PostgreSQL, as durably as that is configured; clones share the connections.
 ///
@@ -161,9 +161,9 @@ impl MetadataStore for PostgresStore {
     ///
     /// # Cancel safety
     ///
-    /// No more calls are taken. To wait, and to end the connections, call it again.
+    /// The store closes all the same.
     async fn close(&self) {
-        self.database.close().await;
+        self.database.close(ends(self.deadline)).await;
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -25,7 +25,7 @@ pub(super) const MIGRATIONS: &[&str] = &[r#"CREATE TABLE tower_user_metadata (
     version bigint NOT NULL,
     max_bytes integer NOT NULL DEFAULT 1000000000,
     max_fields integer NOT NULL DEFAULT 1000000000,
-    document jsonb NOT NULL CHECK (jsonb_typeof(document) = 'object'),
+    document jsonb NOT NULL,
     PRIMARY KEY (namespace, user_id)
 );
 CREATE TABLE tower_user_metadata_schema (version integer NOT NULL);
