@@ -12,7 +12,12 @@ impl Redis {
     pub(crate) async fn replica(&self) -> Self {
         let replica = Self::start(&["--replicaof", &format!("127.0.0.1 {}", self.port)]).await;
         let replica = replica.expect("the second server is installed as the first is");
-        eventually("the replica follows", || replica.info("replication", "master_link_status") == "up").await;
+        eventually("the replica follows", || {
+            // Each knows of it at a time of its own.
+            replica.info("replication", "master_link_status") == "up"
+                && self.info("replication", "slave0").contains("state=online")
+        })
+        .await;
         replica
     }
 
