@@ -10,6 +10,8 @@ mod disk;
 #[cfg(feature = "mariadb")]
 #[path = "../support/servers/galera.rs"]
 mod galera;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod heard;
 #[cfg(feature = "mariadb")]
 mod mariadb;
 mod memory;

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod groups;
+mod notices;
 mod pooler;
 mod rows;
 mod schema;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use self::call::{Call, Operation};
 use self::numbers::Numbers;
 use crate::metadata::{MetadataUpdate, Precondition, Record};
-use crate::store::{Capabilities, MetadataStore, StoreError};
+use crate::store::{Capabilities, Changes, MetadataStore, StoreError};
 use crate::user_id::UserId;
 
 /// Shows operators what a store does; clones share the store and report under one name.
@@ -139,5 +139,9 @@ impl MetadataStore for ObservedStore {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        self.inner.changes()
     }
 }
