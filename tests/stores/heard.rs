@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 fn user(at: u64) -> UserId {
     // One that has to be escaped in keys and payloads.
-    UserId::new(format!("user {at} {{%}}\n{at}")).expect("an id")
+    UserId::new(format!("user {at} {{%7B}} €")).expect("an id")
 }
 
 fn set(n: u64) -> MetadataUpdate {
