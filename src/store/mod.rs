@@ -27,6 +27,9 @@ pub mod redis;
 mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "mariadb", feature = "metrics", feature = "postgres", feature = "redis"))]
+#[cfg_attr(not(feature = "metrics"), path = "waits/silent.rs")]
+mod waits;
 pub mod wrap;
 
 use std::fmt::Debug;

@@ -7,6 +7,8 @@ mod pooler;
 mod rows;
 mod schema;
 mod tls;
+#[cfg(feature = "metrics")]
+mod waits;
 mod weight;
 
 use tower_user_metadata::store::{MetadataStore, PostgresStore};
