@@ -7,6 +7,9 @@ mod cluster;
 #[cfg(feature = "sqlite")]
 #[path = "../support/disk.rs"]
 mod disk;
+// The examples need these features.
+#[cfg(all(feature = "actix", feature = "axum", feature = "sqlite", feature = "warp"))]
+mod examples;
 #[cfg(feature = "mariadb")]
 #[path = "../support/servers/galera.rs"]
 mod galera;
