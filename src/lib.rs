@@ -48,6 +48,7 @@
 //! | [`endpoints`] | ready-made `GET`, `PATCH` and `DELETE` |
 //! | `forward_auth` | the same checks for a proxy in front of services in other languages |
 //! | `adapter` | extractors and middlewares, one module a framework |
+//! | `blocking` | a store whose calls block, for scripts and threads without a runtime |
 //! | `conformance` | the contracts as functions, for authors of stores and adapters |
 //!
 //! # Features
@@ -61,6 +62,7 @@
 //! | `redis` | `store::RedisStore`: one server or a Cluster, with TLS |
 //! | `metrics` | numbers of [`store::ObservedStore`] for the `metrics` facade |
 //! | `mariadb` | `store::MariadbStore`: MariaDB 10.5 and newer, one statement a write, TLS |
+//! | `blocking` | `blocking::BlockingStore`: any store without `async` |
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |
@@ -85,6 +87,8 @@
 #[cfg(any(feature = "actix", feature = "axum", feature = "warp"))]
 pub mod adapter;
 mod authenticator;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod config_error;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["json", "metadata", "user_id", "config_error"]),
     ("store", &["metadata", "user_id", "config_error"]),
     ("config_error", &["session", "store"]),
+    ("blocking", &["metadata", "store", "user_id"]),
     ("handle", &["metadata", "store", "user_id"]),
     ("authenticator", &["handle", "metadata", "session", "store", "user_id"]),
     ("layer", &["authenticator", "handle", "session", "store"]),

@@ -64,7 +64,7 @@ impl Failure {
         }
     }
 
-    fn of_connecting(error: tokio_postgres::Error) -> Self {
+    pub(super) fn of_connecting(error: tokio_postgres::Error) -> Self {
         let kind = match error.as_db_error().map(|error| error.code().code()) {
             // A wrong password or name stays wrong, whoever tries again.
             Some(code) if class(code, &["28", "3D"]) => StoreErrorKind::Internal,

@@ -6,6 +6,7 @@ mod change;
 mod database;
 mod error;
 mod gather;
+mod notices;
 mod options;
 mod query;
 mod schema;
@@ -28,8 +29,9 @@ use self::calls::Upsert;
 use self::change::Change;
 use self::database::Database;
 use self::gather::Gather;
+use self::notices::{Notices, Source};
 use self::works::{Read, Upserted};
-use super::{Capabilities, Durability, MetadataStore, StoreError};
+use super::{Capabilities, Changes, Durability, MetadataStore, StoreError};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;
@@ -61,6 +63,7 @@ pub struct PostgresStore {
     upserts: Arc<Gather<Upsert>>,
     limits: Limits,
     deadline: Duration,
+    notices: Option<Arc<Notices>>,
 }
 
 impl PostgresStore {
@@ -81,7 +84,7 @@ impl PostgresStore {
     /// schema when it is missing; [`PostgresOptions::open`] does that at once.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::options().build(pool, false)
+        Self::options().build(pool, false, None)
     }
 
     /// Options to connect or to open a pool with.
@@ -104,8 +107,10 @@ impl PostgresStore {
         query::MIGRATIONS.concat()
     }
 
-    fn over(database: Database, options: &PostgresOptions) -> Self {
+    fn over(database: Database, options: PostgresOptions, source: Option<Source>) -> Self {
         let database = Arc::new(database);
+        let notices = source
+            .map(|source| Arc::new(Notices::new(source, Arc::clone(&database), options.namespace, options.deadline)));
         // A call that is sent by itself needs no more than a connection.
         let lanes = if options.group == 1 { database.connections() } else { LANES.min(database.connections()) };
         Self {
@@ -114,6 +119,7 @@ impl PostgresStore {
             database,
             limits: options.limits,
             deadline: options.deadline,
+            notices,
         }
     }
 }
@@ -168,6 +174,10 @@ impl MetadataStore for PostgresStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Durability::Server).with_conditional_writes().with_limits(self.limits)
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        Some(Arc::clone(self.notices.as_ref()?) as _)
     }
 }
 

@@ -2,10 +2,13 @@
 
 mod conformance;
 mod groups;
+mod notices;
 mod pooler;
 mod rows;
 mod schema;
 mod tls;
+#[cfg(feature = "metrics")]
+mod waits;
 mod weight;
 
 use tower_user_metadata::store::{MetadataStore, PostgresStore};

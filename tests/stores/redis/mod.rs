@@ -3,6 +3,7 @@
 mod cancel;
 mod cluster;
 mod layout;
+mod notices;
 mod outages;
 mod refusals;
 mod replicas;
