@@ -9,9 +9,10 @@ mod faults;
 mod issuer;
 mod login;
 mod poem;
+mod rocket;
 mod salvo;
 mod shared;
 mod warp;
 
 /// The examples that are held to the same answers.
-const EXAMPLES: [&str; 6] = ["actix", "axum", "hyper", "poem", "salvo", "warp"];
+const EXAMPLES: [&str; 7] = ["actix", "axum", "hyper", "poem", "rocket", "salvo", "warp"];
