@@ -157,9 +157,20 @@ impl Authenticator {
         }
     }
 
+    /// Demands more of a session in the midst of a handler, for a framework or a route that has no place for a
+    /// [claim validator](Self::with_claim_validator).
+    ///
+    /// # Errors
+    ///
+    /// The session does not satisfy the validator.
+    pub fn check(&self, session: &Session, validator: &dyn ClaimValidator) -> Result<(), AuthError> {
+        claims::check([validator], &ClaimInput::new(session, self.0.clock.now())).inspect_err(log)
+    }
+
     fn admit(&self, session: Session, proof: &CsrfProof, now: SystemTime) -> Result<Option<Authenticated>, AuthError> {
         proof.check(&session)?;
-        claims::check(&self.0.validators, &ClaimInput::new(&session, now))?;
+        let validators = self.0.validators.iter().map(|validator| &**validator);
+        claims::check(validators, &ClaimInput::new(&session, now))?;
         let metadata = UserMetadataHandle::new(session.owner(), Arc::clone(self.0.stores.share()));
         let metadata = if self.0.loading_once { metadata.loading_once() } else { metadata };
         Ok(Some(Authenticated { session, metadata }))

@@ -46,8 +46,8 @@
 //! | [`Authenticator`] | headers in, session and handle out: the one place where sessions and stores meet |
 //! | [`layer`] | the Tower layer around it |
 //! | [`endpoints`] | ready-made `GET`, `PATCH` and `DELETE` |
+//! | [`adapter`] | extractors and middlewares, one module a framework |
 //! | `forward_auth` | the same checks for a proxy in front of services in other languages |
-//! | `adapter` | extractors and middlewares, one module a framework |
 //! | `blocking` | a store whose calls block, for scripts and threads without a runtime |
 //! | `conformance` | the contracts as functions, for authors of stores and adapters |
 //!
@@ -67,6 +67,10 @@
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |
 //! | `sidecar` | the program `user-metadata-auth` for nginx, Traefik, Caddy and Envoy, and `forward_auth` |
+//! | `poem` | a middleware, extractors and responses for poem 3 |
+//! | `salvo` | a hoop, extractors and responses for salvo 1; it needs Rust 1.95, as salvo does |
+//! | `tonic` | refusals and errors as gRPC statuses for tonic 0.14 |
+//! | `rocket` | a fairing, request guards and responders for Rocket 0.5 |
 //! | `conformance` | the contracts of stores and adapters as functions; outside semver |
 //!
 //! # A request, in one direction
@@ -84,7 +88,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "actix", feature = "axum", feature = "warp"))]
 pub mod adapter;
 mod authenticator;
 #[cfg(feature = "blocking")]

@@ -8,8 +8,11 @@ mod example;
 mod faults;
 mod issuer;
 mod login;
+mod poem;
+mod rocket;
+mod salvo;
 mod shared;
 mod warp;
 
 /// The examples that are held to the same answers.
-const EXAMPLES: [&str; 4] = ["actix", "axum", "hyper", "warp"];
+const EXAMPLES: [&str; 7] = ["actix", "axum", "hyper", "poem", "rocket", "salvo", "warp"];
