@@ -46,6 +46,7 @@ struct Inner {
     validators: Vec<Arc<dyn ClaimValidator>>,
     clock: Arc<dyn Clock>,
     optional: bool,
+    loading_once: bool,
 }
 
 /// A request with a good session.
@@ -80,6 +81,7 @@ impl Authenticator {
             validators: Vec::new(),
             clock: Arc::new(SystemClock),
             optional: false,
+            loading_once: false,
         }))
     }
 
@@ -105,6 +107,13 @@ impl Authenticator {
     #[must_use]
     pub fn optional(self) -> Self {
         self.with(|inner| inner.optional = true)
+    }
+
+    /// Gives each request a handle that loads the document once, for all who take it from the request; see
+    /// [`UserMetadataHandle::loading_once`]. Default no, since most requests ask once and it costs an allocation.
+    #[must_use]
+    pub fn loading_once(self) -> Self {
+        self.with(|inner| inner.loading_once = true)
     }
 
     /// How much one user may keep.
@@ -152,6 +161,7 @@ impl Authenticator {
         proof.check(&session)?;
         claims::check(&self.0.validators, &ClaimInput::new(&session, now))?;
         let metadata = UserMetadataHandle::new(session.owner(), Arc::clone(self.0.stores.share()));
+        let metadata = if self.0.loading_once { metadata.loading_once() } else { metadata };
         Ok(Some(Authenticated { session, metadata }))
     }
 
@@ -163,7 +173,7 @@ impl Authenticator {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { verifier, stores, sources, validators, clock, optional } = &*self.0;
+        let Inner { verifier, stores, sources, validators, clock, optional, loading_once } = &*self.0;
         f.debug_struct("Authenticator")
             .field("verifier", verifier)
             .field("store", stores.share())
@@ -171,6 +181,7 @@ impl fmt::Debug for Authenticator {
             .field("validators", validators)
             .field("clock", clock)
             .field("optional", optional)
+            .field("loading_once", loading_once)
             .finish()
     }
 }

@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, header};
 use memchr::memchr;
-use memchr::memmem::Finder;
 
+use super::cookie::CookieName;
 use super::{AntiCsrf, AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
 
@@ -55,23 +55,6 @@ enum Place {
     Header { name: Box<str> },
 }
 
-/// Looks for a name and the equals sign behind it, which no name holds.
-#[derive(Clone)]
-struct CookieName(Box<Finder<'static>>);
-
-impl Place {
-    fn cookie(name: &str, anti_csrf: AntiCsrf) -> Self {
-        let name = Finder::new(&format!("{name}=")).into_owned();
-        Self::Cookie { name: CookieName(Box::new(name)), anti_csrf }
-    }
-}
-
-impl std::fmt::Debug for CookieName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.0.needle()))
-    }
-}
-
 impl TokenSource {
     /// `Authorization: Bearer TOKEN` (RFC 6750 section 2.1); the scheme is case-insensitive (RFC 9110 section 11.1).
     #[must_use]
@@ -87,7 +70,7 @@ impl TokenSource {
     pub fn cookie(name: &str, anti_csrf: AntiCsrf) -> Result<Self, ConfigError> {
         // The token characters of RFC 9110 are exactly what a header name may hold.
         match http::HeaderName::from_bytes(name.as_bytes()) {
-            Ok(_) => Ok(Self(Place::cookie(name, anti_csrf))),
+            Ok(_) => Ok(Self(Place::Cookie { name: CookieName::new(name), anti_csrf })),
             Err(_) => Err(ConfigError::InvalidCookieName { name: name.to_owned() }),
         }
     }
@@ -134,7 +117,7 @@ impl TokenSources {
     /// `Authorization: Bearer`, then the cookie `sAccessToken`: the places of SuperTokens, where the header wins.
     #[must_use]
     pub fn supertokens(anti_csrf: AntiCsrf) -> Self {
-        let cookie = TokenSource(Place::cookie("sAccessToken", anti_csrf));
+        let cookie = TokenSource(Place::Cookie { name: CookieName::new("sAccessToken"), anti_csrf });
         Self::new([TokenSource::bearer(), cookie])
     }
 
@@ -160,9 +143,7 @@ impl TokenSources {
             let (value, anti_csrf) = match &place.0 {
                 Place::Bearer => (bearer(headers)?, None),
                 Place::Header { name } => (single(headers, name)?, None),
-                Place::Cookie { name, anti_csrf } => {
-                    (cookie(headers, &name.0, self.max_cookie_bytes)?, Some(anti_csrf))
-                }
+                Place::Cookie { name, anti_csrf } => (name.value(headers, self.max_cookie_bytes)?, Some(anti_csrf)),
             };
             if let Some(value) = value {
                 return Ok(Found { value, anti_csrf });
@@ -245,37 +226,6 @@ fn visible(value: &[u8]) -> Option<&str> {
     // No early end, so that many bytes are looked at at once.
     let graphic = value.iter().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic());
     if graphic && !value.is_empty() { std::str::from_utf8(value).ok() } else { None }
-}
-
-/// The value of a cookie (RFC 6265 section 5.4), which `name` looks for: names are compared exactly, and neither names
-/// nor other cookies are decoded. One pass over the bytes.
-fn cookie<'a>(headers: &'a dyn Headers, name: &Finder<'_>, max_bytes: usize) -> Result<Option<&'a [u8]>, AuthError> {
-    let (mut found, mut times, mut bytes) = (None, 0_usize, 0_usize);
-    // HTTP/2 may split the header into several (RFC 9113 section 8.2.3).
-    headers.visit("cookie", &mut |line| {
-        bytes += line.len();
-        if bytes > max_bytes {
-            return;
-        }
-        for (before, rest) in name.find_iter(line).filter_map(|at| line.split_at_checked(at)) {
-            let before = before.trim_ascii_end();
-            // Where no pair begins, the name is a part of another name or of a value.
-            if before.is_empty() || before.ends_with(b";") {
-                let value = rest.get(name.needle().len()..).unwrap_or_default();
-                let end = memchr(b';', value).unwrap_or(value.len());
-                found = value.get(..end).map(<[u8]>::trim_ascii_end);
-                times += 1;
-            }
-        }
-    });
-    if bytes > max_bytes {
-        return Err(AuthError::because(Kind::MalformedCredentials, "the Cookie header is too large"));
-    }
-    if times > 1 {
-        return Err(AuthError::because(Kind::AmbiguousCredentials, "the session cookie comes more than once"));
-    }
-    // An empty value is how a cookie that was just cleared may come back.
-    Ok(found.filter(|value| !value.is_empty()))
 }
 
 /// SuperTokens escapes cookie values as JavaScript's `encodeURIComponent` does; of the characters of a token this

@@ -6,6 +6,7 @@ mod anti_csrf;
 mod cache;
 pub mod claims;
 mod clock;
+mod cookie;
 mod credentials;
 mod error;
 pub mod jwt;

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr;
 use serde::de::DeserializeOwned;
 
 use crate::json::{self, Rules, WrongType};
@@ -74,7 +75,7 @@ impl Payload {
     pub(crate) fn text(&self, name: &str) -> Result<Option<Cow<'_, str>>, WrongType> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
         let plain = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        match plain.filter(|text| !text.contains('\\')) {
+        match plain.filter(|text| memchr(b'\\', text.as_bytes()).is_none()) {
             Some(text) => Ok(Some(Cow::Borrowed(text))),
             None => json::typed(raw).map(|text: String| Some(Cow::Owned(text))),
         }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
+use memchr::memchr_iter;
 
 use crate::session::payload::Payload;
 use crate::session::{AuthError, AuthErrorKind as Kind};
@@ -42,17 +43,18 @@ impl<'a> Jws<'a> {
         if token.len() > max_bytes {
             return Err(malformed("the token is too large"));
         }
-        let mut parts = token.splitn(4, '.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(malformed("the token has not three parts"));
         };
+        // A dot is a character by itself, so there is a text on both sides of it.
+        let part = |from: usize, to: usize| token.get(from..to).unwrap_or_default();
+        let (header, payload) = (part(0, first), part(first + 1, second));
+        let signature = part(second + 1, token.len());
         if header.is_empty() || payload.is_empty() || signature.is_empty() {
             return Err(malformed("a part of the token is empty"));
         }
-        let signed = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
-        Ok(Self { signed, header, payload, signature })
+        Ok(Self { signed: part(0, second), header, payload, signature })
     }
 
     /// Tells whether this is a SuperTokens token of version 1 or 2.
