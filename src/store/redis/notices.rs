@@ -11,7 +11,7 @@ use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
-use super::error::Cause;
+use super::error::{Cause, Failure};
 use super::link::Connection;
 use super::server::Servers;
 use super::{Inner, query};
@@ -57,7 +57,7 @@ impl Notices {
         let deadline = self.0.call_ends();
         let (sender, said) = unbounded_channel();
         let mut connections = Vec::new();
-        for address in self.0.servers.primaries(deadline).await.map_err(|failure| failure.of_read())? {
+        for address in self.0.servers.primaries(deadline).await.map_err(Failure::of_read)? {
             let connection = self.0.connector.listen(&address, sender.clone()).await?;
             if let Value::ServerError(refusal) = self.call(&connection, &[self.0.keys.track()]).await?.remove(0) {
                 return Err(Cause::refusal(&refusal).into());

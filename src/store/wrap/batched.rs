@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
-use crate::store::{Capabilities, MetadataStore, StoreError, StoreErrorKind};
+use crate::store::{Capabilities, Changes, MetadataStore, StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
 /// The most users of one call by default.
@@ -115,6 +115,10 @@ impl MetadataStore for BatchedStore {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        self.inner.changes()
     }
 }
 

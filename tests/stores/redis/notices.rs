@@ -7,8 +7,9 @@ use std::time::Duration;
 use tower_user_metadata::store::{MetadataStore, RedisStore};
 
 use super::{open, put, user};
+use crate::cluster::Cluster;
 use crate::heard::{self, cached};
-use crate::servers::redis::{Cluster, Redis};
+use crate::servers::redis::Redis;
 
 const CHILD: &str = "REDIS_TELLING_CHILD";
 
