@@ -44,6 +44,8 @@ use tower_user_metadata::UserMetadataLayer;
 use tower_user_metadata::adapter::RequestExt;
 use tower_user_metadata::adapter::tonic::{GrpcRejection, read_update};
 
+const HEADER_BYTES: u32 = 64 * 1024;
+
 #[derive(Clone, PartialEq, Message)]
 struct Json {
     #[prost(string, tag = "1")]
@@ -55,7 +57,9 @@ async fn main() -> Result<(), app::Error> {
     let app = App::from_env().await?;
     let sessions = UserMetadataLayer::new(app.verifier.clone(), app.store.clone());
     let sessions = sessions.with_rejection_response(GrpcRejection);
-    let services = Server::builder().add_service(sessions.layer(UserMetadata)).add_service(Login(app.clone()));
+    // As much as over HTTP/1.
+    let mut server = Server::builder().http2_max_header_list_size(HEADER_BYTES);
+    let services = server.add_service(sessions.layer(UserMetadata)).add_service(Login(app.clone()));
 
     let shutdown = Shutdown::on_signal()?;
     let listener = tokio::net::TcpListener::bind(app.address()).await?;

@@ -24,6 +24,7 @@
 //! * Routers: those of actix-web, Rocket and salvo decode `/%75serinfo`, and to those of Rocket and salvo and to warp's
 //!   `path::end` `/userinfo/` is `/userinfo`.
 //! * gRPC has statuses, methods and messages of its own; the module for tonic says what becomes what.
+#![doc = include_str!("policy.md")]
 
 #[cfg(feature = "actix")]
 pub mod actix;

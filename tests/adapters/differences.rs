@@ -20,16 +20,16 @@ pub(crate) fn rows_of_its_own(example: &str) -> &'static [&'static str] {
 }
 
 /// A request, the status that most examples answer it with, and who differs.
-struct Difference {
-    name: &'static str,
+pub(crate) struct Difference {
+    pub(crate) name: &'static str,
     /// The request up to the headers that all have.
     start: String,
     body: &'static str,
-    status: u16,
-    except: &'static [(&'static str, u16)],
+    pub(crate) status: u16,
+    pub(crate) except: &'static [(&'static str, u16)],
 }
 
-fn differences() -> Vec<Difference> {
+pub(crate) fn differences() -> Vec<Difference> {
     const HOST: &str = "Host: localhost\r\n";
     const CHUNKED: &str = "2\r\n{}\r\n0\r\n\r\n";
     let get = |target: &str, headers: &str| format!("GET {target} HTTP/1.1\r\n{headers}");

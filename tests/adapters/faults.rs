@@ -158,7 +158,7 @@ fn begin(stream: &mut TcpStream, request: &str) {
 }
 
 /// Until no more connections are taken; a framework may also leave them waiting.
-fn wait_until_it_refuses(example: &Example) {
+pub(crate) fn wait_until_it_refuses(example: &Example) {
     let started = Instant::now();
     // A queue that is full makes clients wait for minutes.
     while TcpStream::connect_timeout(&example.address, Duration::from_millis(200)).is_ok()

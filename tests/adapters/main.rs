@@ -8,10 +8,13 @@ mod example;
 mod faults;
 mod issuer;
 mod login;
+mod panics;
 mod poem;
+mod policy;
 mod rocket;
 mod salvo;
 mod shared;
+mod tonic;
 mod warp;
 
 /// The examples that are held to the same answers.

@@ -18,7 +18,7 @@ fn taken(tokens: &Tokens) -> Vec<Case> {
         Case::new("white space around the update", post().json(" \r\n\t{ }\n"), unchanged()),
         Case::new(
             "a charset",
-            post().header("Content-Type", "Application/JSON; charset=UTF-8").body("{}"),
+            post().header("Content-Type", "Application/JSON; charset=UTF-8").with_body("{}"),
             unchanged(),
         ),
     ];
@@ -127,7 +127,7 @@ fn refused(tokens: &Tokens) -> Vec<Case> {
         ("two content types", post().header("Content-Type", json).header("Content-Type", json)),
         ("a content type that is not ASCII", post().header("Content-Type", b"application/json\xff")),
     ] {
-        cases.push(Case::new(format!("update: {name}"), request.body(r#"{"a":2}"#), unsupported()));
+        cases.push(Case::new(format!("update: {name}"), request.with_body(r#"{"a":2}"#), unsupported()));
     }
     cases
 }

@@ -93,15 +93,15 @@ impl Expected {
 }
 
 /// A request in the making; written to the wire as it is, whatever is in it.
-#[derive(Clone)]
-pub(super) struct Request {
+#[derive(Clone, Debug)]
+pub struct Request {
     method: &'static str,
     target: &'static str,
     headers: Vec<(&'static str, Vec<u8>)>,
     body: Body,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 enum Body {
     None,
     Sized(Vec<u8>),
@@ -109,6 +109,32 @@ enum Body {
 }
 
 impl Request {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method
+    }
+
+    /// The path, and the query if there is one.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.target
+    }
+
+    /// The headers, besides those that tell the length of the body.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (*name, value.as_slice()))
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        match &self.body {
+            Body::None => b"",
+            Body::Sized(body) | Body::Chunked(body) => body,
+        }
+    }
+
     pub(super) fn new(method: &'static str, target: &'static str) -> Self {
         Self { method, target, headers: Vec::new(), body: Body::None }
     }
@@ -119,7 +145,7 @@ impl Request {
 
     /// Without a body there is a `Content-Length` of 0, as clients send it.
     pub(super) fn post(target: &'static str) -> Self {
-        Self::new("POST", target).body("")
+        Self::new("POST", target).with_body("")
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
@@ -135,12 +161,12 @@ impl Request {
         self.header("Cookie", format!("sAccessToken={token}"))
     }
 
-    pub(super) fn body(self, body: impl AsRef<[u8]>) -> Self {
+    pub(super) fn with_body(self, body: impl AsRef<[u8]>) -> Self {
         Self { body: Body::Sized(body.as_ref().to_owned()), ..self }
     }
 
     pub(super) fn json(self, body: impl AsRef<[u8]>) -> Self {
-        self.header("Content-Type", "application/json").body(body)
+        self.header("Content-Type", "application/json").with_body(body)
     }
 
     /// A body of a length that is not announced (RFC 9112 section 7.1).

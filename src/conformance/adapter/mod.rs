@@ -22,10 +22,11 @@ mod sessions;
 
 use std::net::SocketAddr;
 
+pub use case::Request;
 pub use client::{Answer, exchange};
 pub use report::{Checked, Report};
 
-use self::case::{Case, Request, SEED};
+use self::case::{Case, SEED};
 
 /// The user whose tokens the table sends; the contract clears and fills this user's document.
 pub const USER: &str = "adapter-contract";
@@ -151,7 +152,7 @@ pub fn check_except(address: SocketAddr, mint: impl Fn(TokenKind) -> String, exc
     let mut broken = Vec::new();
     for case in cases.iter().filter(|case| !except.contains(&&*case.name)) {
         match run(address, &tokens, case) {
-            Ok(answer) => report.add(case.name.clone(), answer),
+            Ok(answer) => report.add(case.name.clone(), case.request.clone(), answer),
             Err(problem) => broken.push(format!("\n{}: {problem}", case.name)),
         }
     }

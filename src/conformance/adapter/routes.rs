@@ -17,7 +17,7 @@ pub(super) fn cases(tokens: &Tokens) -> Vec<Case> {
             .after("{}"),
         Case::new(
             "clear, with a body that nobody asked for",
-            good(Request::post("/clearinfo").body("[not json")),
+            good(Request::post("/clearinfo").with_body("[not json")),
             Expected::application(200, r#"{"success":true}"#),
         )
         .after("{}"),
