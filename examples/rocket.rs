@@ -79,8 +79,8 @@ async fn clear_info(metadata: UserMetadataHandle) -> Result<Reply, StoreError> {
 
 #[post("/login", data = "<body>")]
 async fn login(app: &State<App>, body: Data<'_>) -> Reply {
-    let body = body.open(LOGIN_KIBIBYTES.kibibytes()).into_bytes().await.ok().filter(|body| body.is_complete());
-    app.login(&body.map(|body| body.into_inner()).unwrap_or_default())
+    let body = body.open(LOGIN_KIBIBYTES.kibibytes()).into_bytes().await.ok().filter(rocket::data::Capped::is_complete);
+    app.login(&body.map(rocket::data::Capped::into_inner).unwrap_or_default())
 }
 
 #[catch(404)]

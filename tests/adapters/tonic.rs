@@ -272,7 +272,10 @@ fn errors_become_statuses() {
     let response: http::Response<Body> = GrpcRejection.response(&later);
     let status = Status::from_header_map(response.headers()).expect("a status");
     assert_eq!((response.status().as_u16(), status.code()), (200, Code::Unavailable));
-    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").map(|delay| delay.as_bytes()), Some(&b"7000"[..]));
+    assert_eq!(
+        status.metadata().get("grpc-retry-pushback-ms").map(tonic::metadata::MetadataValue::as_bytes),
+        Some(&b"7000"[..])
+    );
 }
 
 #[tokio::test]
