@@ -27,7 +27,6 @@ pub mod redis;
 mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(feature = "mariadb", feature = "metrics", feature = "postgres", feature = "redis"))]
 #[cfg_attr(not(feature = "metrics"), path = "waits/silent.rs")]
 mod waits;
 pub mod wrap;
@@ -53,6 +52,7 @@ pub use redis::RedisStore;
 pub(crate) use shares::{Share, Shares};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use waits::PoolWait;
 pub use wrap::{BatchedStore, CachedStore, ObservedStore, TimeoutStore};
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};

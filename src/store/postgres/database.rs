@@ -11,7 +11,7 @@ use super::calls::Calls;
 use super::error::Failure;
 use super::schema;
 use super::session::Session;
-use crate::store::waits::Wait;
+use crate::store::PoolWait;
 
 /// How a pool is used.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl Database {
     }
 
     async fn connection(&self, deadline: Instant) -> Result<Object, Failure> {
-        let _wait = Wait::begin();
+        let _wait = PoolWait::begin();
         match timeout_at(deadline, self.pool.get()).await {
             Ok(connection) => connection.map_err(Failure::of_pool),
             Err(_) => Err(Failure::no_connection()),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::database::{Database, Working};
 use super::error::Failure;
 use super::session::Session;
-use crate::store::waits::Wait;
+use crate::store::PoolWait;
 use crate::user_id::UserId;
 
 /// What calls want done: several of them by one statement.
@@ -67,8 +67,8 @@ struct Call<W: Work> {
     deadline: Instant,
     answer: oneshot::Sender<Result<W::Answer, Failure>>,
     working: Working,
-    /// Until its group has a connection.
-    wait: Wait,
+    /// Dropped when its group has a connection.
+    _wait: PoolWait,
 }
 
 impl<W: Work> Gather<W> {
@@ -87,7 +87,7 @@ impl<W: Work> Gather<W> {
             return answer.unwrap_or_else(|| Err(Failure::ended()));
         }
         let (answer, outcome) = oneshot::channel();
-        let place = self.wait_in_line(Call { work, deadline, answer, working, wait: Wait::begin() });
+        let place = self.wait_in_line(Call { work, deadline, answer, working, _wait: PoolWait::begin() });
         let lost = match timeout_at(deadline, outcome).await {
             Ok(Ok(outcome)) => return outcome,
             Ok(Err(_)) => Failure::ended(),
@@ -219,8 +219,7 @@ impl<W: Work> Lane<W> {
         let busy =
             Busy { gather: &self.gather, users: calls.iter().filter_map(|c| c.work.alone_with().cloned()).collect() };
         let (mut works, mut callers) = (Vec::with_capacity(calls.len()), Vec::with_capacity(calls.len()));
-        for Call { work, answer, working, wait, .. } in calls {
-            drop(wait);
+        for Call { work, answer, working, .. } in calls {
             works.push(work);
             callers.push((answer, working));
         }

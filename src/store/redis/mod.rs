@@ -30,8 +30,7 @@ use self::error::{Cause, Failure};
 use self::notices::Notices;
 use self::query::{By, Keys, Terms};
 use self::server::{Call, Purpose, Servers};
-use super::waits::Wait;
-use super::{Capabilities, Changes, Durability, MetadataStore, StoreError, StoreErrorKind};
+use super::{Capabilities, Changes, Durability, MetadataStore, PoolWait, StoreError, StoreErrorKind};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record, Version};
 use crate::user_id::UserId;
@@ -147,7 +146,7 @@ impl Inner {
         if self.closed.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Closed));
         }
-        let _wait = Wait::begin();
+        let _wait = PoolWait::begin();
         match timeout_at(deadline, self.room.acquire()).await {
             // With the deadline of one call that of those behind it passes, and what is sent then has no time for its answer.
             Ok(Ok(permit)) if Instant::now() < deadline => Ok(permit),

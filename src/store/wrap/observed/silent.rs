@@ -21,7 +21,6 @@ impl Running {
         Self
     }
 
-    #[expect(clippy::unused_self, reason = "as with the feature `metrics`")]
     pub(super) async fn with_waits<T>(&self, call: impl Future<Output = T>) -> T {
         call.await
     }
