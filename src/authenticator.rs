@@ -3,6 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use crate::handle::UserMetadataHandle;
 use crate::metadata::Limits;
@@ -11,7 +12,7 @@ use crate::session::{
     AntiCsrf, AuthError, AuthErrorKind, Clock, CsrfProof, Headers, Session, SessionVerifier, SystemClock, TokenSources,
     Verdict, VerifyInput,
 };
-use crate::store::MetadataStore;
+use crate::store::{MetadataStore, Shares};
 
 /// Headers in, a session and its user's metadata handle out: the one place where sessions and stores meet.
 ///
@@ -40,11 +41,12 @@ pub struct Authenticator(Arc<Inner>);
 #[derive(Clone)]
 struct Inner {
     verifier: Arc<dyn SessionVerifier>,
-    store: Arc<dyn MetadataStore>,
+    stores: Shares,
     sources: TokenSources,
     validators: Vec<Arc<dyn ClaimValidator>>,
     clock: Arc<dyn Clock>,
     optional: bool,
+    loading_once: bool,
 }
 
 /// A request with a good session.
@@ -74,11 +76,12 @@ impl Authenticator {
     pub fn new(verifier: impl SessionVerifier, store: impl MetadataStore) -> Self {
         Self(Arc::new(Inner {
             verifier: Arc::new(verifier),
-            store: Arc::new(store),
+            stores: Shares::new(store),
             sources: TokenSources::supertokens(AntiCsrf::ViaCustomHeader),
             validators: Vec::new(),
             clock: Arc::new(SystemClock),
             optional: false,
+            loading_once: false,
         }))
     }
 
@@ -106,10 +109,17 @@ impl Authenticator {
         self.with(|inner| inner.optional = true)
     }
 
+    /// Gives each request a handle that loads the document once, for all who take it from the request; see
+    /// [`UserMetadataHandle::loading_once`]. Default no, since most requests ask once and it costs an allocation.
+    #[must_use]
+    pub fn loading_once(self) -> Self {
+        self.with(|inner| inner.loading_once = true)
+    }
+
     /// How much one user may keep.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        self.0.store.capabilities().limits()
+        self.0.stores.share().capabilities().limits()
     }
 
     /// Authenticates a request; `method` as it stands in the request line.
@@ -124,11 +134,25 @@ impl Authenticator {
         };
         // The proof is taken from the headers now, since the verifier may have to wait and they are only lent.
         let proof = found.anti_csrf.map_or(CsrfProof::NotNeeded, |policy| policy.proof(method, headers));
-        match self.0.verifier.verify(VerifyInput::new(found.token.as_str(), now)) {
-            Verdict::Ready(session) => Authentication::ready(session.and_then(|session| self.admit(session, &proof))),
+        if let Some(session) = self.0.verifier.recognise(found.value, now) {
+            return Authentication::ready(self.admit(session, &proof, now));
+        }
+        let token = match found.token(self.0.verifier.max_token_bytes()) {
+            Ok(token) => token,
+            Err(error) => return Authentication::ready(Err(error)),
+        };
+        match self.0.verifier.verify(VerifyInput::new(token.as_str(), now)) {
+            Verdict::Ready(session) => {
+                Authentication::ready(session.and_then(|session| self.admit(session, &proof, now)))
+            }
             Verdict::Pending(session) => {
                 let authenticator = self.clone();
-                Authentication(State::Pending(Box::pin(async move { authenticator.admit(session.await?, &proof) })))
+                Authentication(State::Pending(Box::pin(async move {
+                    let session = session.await?;
+                    // The wait may have been long enough for the session to end.
+                    let now = authenticator.0.clock.now();
+                    authenticator.admit(session, &proof, now)
+                })))
             }
         }
     }
@@ -143,11 +167,12 @@ impl Authenticator {
         claims::check([validator], &ClaimInput::new(session, self.0.clock.now())).inspect_err(log)
     }
 
-    fn admit(&self, session: Session, proof: &CsrfProof) -> Result<Option<Authenticated>, AuthError> {
+    fn admit(&self, session: Session, proof: &CsrfProof, now: SystemTime) -> Result<Option<Authenticated>, AuthError> {
         proof.check(&session)?;
         let validators = self.0.validators.iter().map(|validator| &**validator);
-        claims::check(validators, &ClaimInput::new(&session, self.0.clock.now()))?;
-        let metadata = UserMetadataHandle::new(session.user_id().clone(), Arc::clone(&self.0.store));
+        claims::check(validators, &ClaimInput::new(&session, now))?;
+        let metadata = UserMetadataHandle::new(session.owner(), Arc::clone(self.0.stores.share()));
+        let metadata = if self.0.loading_once { metadata.loading_once() } else { metadata };
         Ok(Some(Authenticated { session, metadata }))
     }
 
@@ -159,14 +184,15 @@ impl Authenticator {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { verifier, store, sources, validators, clock, optional } = &*self.0;
+        let Inner { verifier, stores, sources, validators, clock, optional, loading_once } = &*self.0;
         f.debug_struct("Authenticator")
             .field("verifier", verifier)
-            .field("store", store)
+            .field("store", stores.share())
             .field("sources", sources)
             .field("validators", validators)
             .field("clock", clock)
             .field("optional", optional)
+            .field("loading_once", loading_once)
             .finish()
     }
 }

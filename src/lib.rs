@@ -46,7 +46,9 @@
 //! | [`Authenticator`] | headers in, session and handle out: the one place where sessions and stores meet |
 //! | [`layer`] | the Tower layer around it |
 //! | [`endpoints`] | ready-made `GET`, `PATCH` and `DELETE` |
+//! | `forward_auth` | the same checks for a proxy in front of services in other languages |
 //! | [`adapter`] | extractors and middlewares, one module a framework |
+//! | `blocking` | a store whose calls block, for scripts and threads without a runtime |
 //! | `conformance` | the contracts as functions, for authors of stores and adapters |
 //!
 //! # Features
@@ -60,6 +62,7 @@
 //! | `redis` | `store::RedisStore`: one server or a Cluster, with TLS |
 //! | `metrics` | numbers of [`store::ObservedStore`] for the `metrics` facade |
 //! | `mariadb` | `store::MariadbStore`: MariaDB 10.5 and newer, one statement a write, TLS |
+//! | `blocking` | `blocking::BlockingStore`: any store without `async` |
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |
@@ -67,6 +70,7 @@
 //! | `salvo` | a hoop, extractors and responses for salvo 1; it needs Rust 1.95, as salvo does |
 //! | `tonic` | refusals and errors as gRPC statuses for tonic 0.14 |
 //! | `rocket` | a fairing, request guards and responders for Rocket 0.5 |
+//! | `sidecar` | the program `user-metadata-auth` for nginx, Traefik, Caddy and Envoy, and `forward_auth` |
 //! | `conformance` | the contracts of stores and adapters as functions; outside semver |
 //!
 //! # A request, in one direction
@@ -86,10 +90,14 @@
 
 pub mod adapter;
 mod authenticator;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod config_error;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod endpoints;
+#[cfg(feature = "sidecar")]
+pub mod forward_auth;
 mod handle;
 mod json;
 pub mod layer;

@@ -55,6 +55,17 @@ impl UserId {
     }
 }
 
+/// What knows whose it is: a handle holds on to it and so needs no copy of the id.
+pub(crate) trait HasUserId: Send + Sync {
+    fn user_id(&self) -> &UserId;
+}
+
+impl HasUserId for UserId {
+    fn user_id(&self) -> &UserId {
+        self
+    }
+}
+
 impl fmt::Debug for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UserId(..)")

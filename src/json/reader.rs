@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use memchr::memchr2;
+
 use super::{Fault, JsonError, MAX_DEPTH, Rules};
 
 /// A place in a text, and what is refused there.
@@ -10,11 +12,16 @@ pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
     rules: Rules,
+    /// The names seen so far in the objects that are open, those of the innermost one last.
+    names: Vec<Cow<'a, str>>,
 }
+
+/// With more names than this in one object they are looked for in a set and no longer one by one.
+const FEW_NAMES: usize = 16;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, rules: Rules) -> Self {
-        Self { text, at: 0, rules }
+        Self { text, at: 0, rules, names: Vec::new() }
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -75,7 +82,8 @@ impl<'a> Reader<'a> {
         mut member: impl FnMut(Cow<'a, str>, &'a str),
     ) -> Result<(), JsonError> {
         self.enter(level)?;
-        let mut names = Names::default();
+        let first_name = self.names.len();
+        let mut many = HashSet::new();
         self.expect(b'{')?;
         self.white_space();
         if self.peek() == Some(b'}') {
@@ -86,7 +94,7 @@ impl<'a> Reader<'a> {
             self.white_space();
             let name_at = self.at;
             let name = self.string()?;
-            if !names.insert(&name) {
+            if !self.is_new(name.clone(), first_name, &mut many) {
                 return Err(JsonError { fault: Fault::DuplicateMember, at: name_at });
             }
             self.white_space();
@@ -98,9 +106,27 @@ impl<'a> Reader<'a> {
             self.white_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
-                _ => return self.expect(b'}'),
+                _ => {
+                    self.names.truncate(first_name);
+                    return self.expect(b'}');
+                }
             }
         }
+    }
+
+    /// Tells whether the innermost object, whose names begin at `first`, has no such name yet, and notes it.
+    fn is_new(&mut self, name: Cow<'a, str>, first: usize, many: &mut HashSet<Cow<'a, str>>) -> bool {
+        // Only objects have names here, and one that closes takes away its own: the place is in range.
+        let seen = self.names.get(first..).unwrap_or_default();
+        if seen.len() < FEW_NAMES {
+            let new = !seen.contains(&name);
+            self.names.push(name);
+            return new;
+        }
+        if many.is_empty() {
+            many.extend(seen.iter().cloned());
+        }
+        many.insert(name)
     }
 
     fn array(&mut self, level: usize) -> Result<(), JsonError> {
@@ -128,13 +154,16 @@ impl<'a> Reader<'a> {
         let mut decoded: Option<String> = None;
         let mut plain = start;
         loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            self.at += first_control(rest.get(..end).unwrap_or_default()).unwrap_or(end);
             match self.peek() {
                 Some(b'"') => {
-                    let rest = &self.text[plain..self.at];
+                    let last = &self.text[plain..self.at];
                     self.at += 1;
                     return Ok(match decoded {
-                        None => Cow::Borrowed(rest),
-                        Some(text) => Cow::Owned(text + rest),
+                        None => Cow::Borrowed(last),
+                        Some(text) => Cow::Owned(text + last),
                     });
                 }
                 Some(b'\\') => {
@@ -145,8 +174,8 @@ impl<'a> Reader<'a> {
                     text.push(character);
                     plain = self.at;
                 }
-                None | Some(0x00..=0x1f) => return self.fault(Fault::Syntax),
-                Some(_) => self.at += 1,
+                // A control character, or the end of the text.
+                _ => return self.fault(Fault::Syntax),
             }
         }
     }
@@ -246,27 +275,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The names seen in one object: a list while there are few, a set past that.
-#[derive(Default)]
-struct Names {
-    few: Vec<String>,
-    many: HashSet<String>,
-}
-
-impl Names {
-    const FEW: usize = 16;
-
-    fn insert(&mut self, name: &str) -> bool {
-        if self.many.is_empty() {
-            if self.few.iter().any(|seen| seen == name) {
-                return false;
-            }
-            if self.few.len() < Self::FEW {
-                self.few.push(name.to_owned());
-                return true;
-            }
-            self.many.extend(self.few.drain(..));
-        }
-        self.many.insert(name.to_owned())
-    }
+/// Where the first control character stands, which a string must escape (RFC 8259 section 7).
+fn first_control(text: &[u8]) -> Option<usize> {
+    // No early end where there is none, so that many bytes are looked at at once.
+    let any = text.iter().fold(false, |any, byte| any | (*byte < 0x20));
+    if any { text.iter().position(|byte| *byte < 0x20) } else { None }
 }

@@ -61,6 +61,15 @@ impl<R> UserMetadataLayer<R> {
         self
     }
 
+    /// Gives each request a handle that loads the document once, for all who take it from the request; see
+    /// [`UserMetadataHandle::loading_once`](crate::UserMetadataHandle::loading_once). Default no, since most requests ask
+    /// once and it costs an allocation.
+    #[must_use]
+    pub fn loading_once(mut self) -> Self {
+        self.authenticator = self.authenticator.loading_once();
+        self
+    }
+
     /// Sets how refusals are rendered. Default [`JsonRejection`].
     #[must_use]
     pub fn with_rejection_response<T>(self, rejection: T) -> UserMetadataLayer<T> {

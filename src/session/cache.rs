@@ -1,82 +1,144 @@
 //! Sessions that were verified already, so that the next request of each costs no cryptography.
 //!
 //! Only tokens that verified enter, so nobody can fill the cache, or choose its keys, without good tokens. An entry
-//! ends at the token's expiry (by the clock and by the time that has really passed, whichever comes first) and with
-//! the set of keys that it was verified under.
+//! ends at the token's expiry (by the clock and by the time that has really passed, whichever comes first), with the
+//! set of keys that it was verified under, and when it is told to be forgotten.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
 use tokio::time::Instant;
 
-use super::Session;
+use super::keys::Generation;
+use super::sync::RwLock;
 
 /// How many bytes of the signature's end pick the bucket: 12 characters are 72 bits that no client chooses.
 const TAIL_BYTES: usize = 12;
 
-/// What an entry costs beside its token and its claims, in bytes: measured with tokens of 800 bytes, rounded up.
-const ENTRY_BYTES: usize = 512;
+/// What an entry costs beside its token and its session, in bytes: its places in the tables, and what the allocator adds.
+const ENTRY_BYTES: usize = 256;
 
-/// The verified sessions, bounded in bytes.
-pub(crate) struct SessionCache {
-    sessions: Cache<Token, Entry, Bytes>,
+/// What a session and its token take by a guess, in bytes: the tables grow where it is wrong.
+const TYPICAL_BYTES: usize = 2048;
+
+/// The verified sessions, bounded in bytes and so in number.
+pub(crate) struct SessionCache<S: Kept> {
+    sessions: Cache<Token, Entry<S>, Bytes>,
+    /// How often sessions were told to be forgotten.
+    forgotten: RwLock<u64>,
+}
+
+/// A session, as far as the cache needs to know it.
+pub(crate) trait Kept: Clone {
+    /// What it takes in memory, in bytes.
+    fn bytes(&self) -> usize;
+}
+
+/// The time by both clocks: the one that people set, and the one that only goes on.
+#[derive(Clone, Copy)]
+pub(crate) struct Now {
+    /// In milliseconds since 1970.
+    pub(crate) wall: i64,
+    pub(crate) steady: Instant,
+}
+
+/// A session that was just verified.
+pub(crate) struct Fresh<S> {
+    pub(crate) session: S,
+    /// Until when it is good by the clock, with the verifier's leeway, in milliseconds since 1970.
+    pub(crate) good_until: i64,
+    /// Of the keys under which it was verified.
+    pub(crate) generation: Generation,
 }
 
 #[derive(Clone)]
-struct Entry {
-    session: Session,
-    /// Of the key set under which the token was verified.
-    generation: u64,
-    verified_at: Instant,
-    lifetime: Duration,
-    /// Until when the token is good by the clock, in milliseconds since 1970.
+struct Entry<S> {
+    session: S,
+    generation: Generation,
     good_until: i64,
+    dies_at: Instant,
 }
 
-impl SessionCache {
+impl<S: Kept> SessionCache<S> {
     pub(crate) fn new(max_bytes: usize) -> Self {
         let capacity = u64::try_from(max_bytes).unwrap_or(u64::MAX);
-        let items = max_bytes / (2 * ENTRY_BYTES);
-        Self { sessions: Cache::with(items, capacity, Bytes, DefaultHashBuilder::default(), Default::default()) }
+        let items = max_bytes / TYPICAL_BYTES;
+        let sessions = Cache::with(items, capacity, Bytes, DefaultHashBuilder::default(), Default::default());
+        Self { sessions, forgotten: RwLock::new(0) }
     }
 
-    /// The session of a token that was verified under these keys and is still good.
-    pub(crate) fn get(&self, token: &str, now: i64, generation: u64) -> Option<Session> {
-        let entry = self.sessions.get(&TokenText(token))?;
-        let good =
-            entry.generation == generation && now < entry.good_until && entry.verified_at.elapsed() < entry.lifetime;
-        if good {
+    /// The session of a token: known from before, if it is still good and was verified under the keys of this
+    /// generation; else what `verify` says, which is kept if it is a session.
+    pub(crate) fn known_or_verified<M, E>(
+        &self,
+        token: &[u8],
+        now: Now,
+        generation: Option<Generation>,
+        verify: impl FnOnce() -> Result<Result<Fresh<S>, M>, E>,
+    ) -> Result<Result<S, M>, E> {
+        // Without usable keys nothing that was verified under older ones counts either.
+        if let Some(session) = generation.and_then(|generation| self.known(token, now, generation)) {
+            return Ok(Ok(session));
+        }
+        let forgotten = *self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
+        verify().map(|found| {
+            found.map(|fresh| {
+                self.keep(token, &fresh, now, forgotten);
+                fresh.session
+            })
+        })
+    }
+
+    /// Drops the sessions for which `ended` says yes; what is being verified meanwhile is not kept.
+    pub(crate) fn forget(&self, ended: impl Fn(&S) -> bool) {
+        *self.forgotten.write().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.sessions.retain(|_, entry| !ended(&entry.session));
+    }
+
+    /// The session of a token, if it is known, still good, and was verified under the keys of this generation.
+    pub(crate) fn known(&self, token: &[u8], now: Now, generation: Generation) -> Option<S> {
+        let entry = self.sessions.get(&Sought(token))?;
+        if entry.is_good(now, generation) {
             return Some(entry.session);
         }
-        self.sessions.remove(&TokenText(token));
+        // Another request may have put a better one in its place.
+        self.sessions.remove_if(&Sought(token), |entry| !entry.is_good(now, generation));
         None
     }
 
-    /// Keeps the session of a token that was just verified; `good_until` with the verifier's leeway.
-    pub(crate) fn insert(&self, token: &str, session: &Session, now: i64, good_until: i64, generation: u64) {
-        let lifetime = Duration::from_millis(u64::try_from(good_until.saturating_sub(now)).unwrap_or(0));
-        let entry = Entry { session: session.clone(), generation, verified_at: Instant::now(), lifetime, good_until };
-        self.sessions.insert(Token(token.into()), entry);
+    fn keep(&self, token: &[u8], fresh: &Fresh<S>, now: Now, forgotten: u64) {
+        let lifetime = u64::try_from(fresh.good_until.saturating_sub(now.wall)).unwrap_or(0);
+        // A lifetime that the steady clock cannot count to is no lifetime of a session.
+        let Some(dies_at) = now.steady.checked_add(Duration::from_millis(lifetime)) else { return };
+        let (session, generation) = (fresh.session.clone(), fresh.generation);
+        let entry = Entry { session, generation, good_until: fresh.good_until, dies_at };
+        // Under the lock, so that it is either in its place before `forget` looks at it or not kept.
+        let unchanged = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
+        if *unchanged == forgotten {
+            self.sessions.insert(Token(token.into()), entry);
+        }
     }
+}
 
-    /// Drops the sessions for which `ended` says yes.
-    pub(crate) fn forget(&self, ended: impl Fn(&Session) -> bool) {
-        self.sessions.retain(|_, entry| !ended(&entry.session));
+impl<S> Entry<S> {
+    fn is_good(&self, now: Now, generation: Generation) -> bool {
+        self.generation == generation && now.wall < self.good_until && now.steady < self.dies_at
     }
 }
 
 /// The key: hashed by its end, compared whole.
-struct Token(Box<str>);
+struct Token(Box<[u8]>);
 
 /// A token to look for.
-struct TokenText<'a>(&'a str);
+struct Sought<'a>(&'a [u8]);
 
 impl Hash for Token {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        TokenText(&self.0).hash(state);
+        Sought(&self.0).hash(state);
     }
 }
 
@@ -88,30 +150,29 @@ impl PartialEq for Token {
 
 impl Eq for Token {}
 
-impl Hash for TokenText<'_> {
+impl Hash for Sought<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let bytes = self.0.as_bytes();
-        state.write(bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default());
+        state.write(self.0.get(self.0.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default());
     }
 }
 
-impl Equivalent<Token> for TokenText<'_> {
+impl Equivalent<Token> for Sought<'_> {
     fn equivalent(&self, key: &Token) -> bool {
         *self.0 == *key.0
     }
 }
 
-/// Weighs an entry: its token, which is kept whole, and about as much again for its claims, which are a part of it.
+/// Weighs an entry: its token, which is kept whole, its session, and the tables.
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Token, Entry> for Bytes {
-    fn weight(&self, token: &Token, _: &Entry) -> u64 {
-        u64::try_from(2 * token.0.len() + ENTRY_BYTES).unwrap_or(u64::MAX)
+impl<S: Kept> Weighter<Token, Entry<S>> for Bytes {
+    fn weight(&self, token: &Token, entry: &Entry<S>) -> u64 {
+        u64::try_from(token.0.len() + entry.session.bytes() + ENTRY_BYTES).unwrap_or(u64::MAX)
     }
 }
 
-impl fmt::Debug for SessionCache {
+impl<S: Kept> fmt::Debug for SessionCache<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionCache")
             .field("sessions", &self.sessions.len())
@@ -123,51 +184,138 @@ impl fmt::Debug for SessionCache {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::convert::Infallible;
 
     use super::*;
-    use crate::user_id::UserId;
 
-    fn session(user: &str) -> Session {
-        Session::assertion(UserId::new(user).expect("an id"), UNIX_EPOCH).build()
+    /// A session that is a number.
+    impl Kept for u32 {
+        fn bytes(&self) -> usize {
+            700
+        }
+    }
+
+    /// Some moment, so that others can be told by their distance.
+    fn at(wall: i64, steady_start: Instant, steady_millis: u64) -> Now {
+        Now { wall, steady: steady_start + Duration::from_millis(steady_millis) }
+    }
+
+    struct World {
+        cache: SessionCache<u32>,
+        start: Instant,
+    }
+
+    impl World {
+        fn new(max_bytes: usize) -> Self {
+            Self { cache: SessionCache::new(max_bytes), start: Instant::now() }
+        }
+
+        /// Asks for a token that is good from 0 until 1,000 ms; tells whether it was known.
+        fn ask(&self, token: &str, wall: i64, steady: u64, generation: Option<u64>) -> bool {
+            let mut known = true;
+            let generation = generation.map(Generation::new);
+            let found =
+                self.cache.known_or_verified(token.as_bytes(), at(wall, self.start, steady), generation, || {
+                    known = false;
+                    let generation = generation.unwrap_or(Generation::new(0));
+                    Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
+                });
+            assert_eq!(found, Ok(Ok(7)));
+            known
+        }
     }
 
     #[test]
     fn only_the_very_same_token_is_found() {
-        let cache = SessionCache::new(1 << 20);
-        cache.insert("aaa.bbb.0123456789abcdef", &session("alice"), 0, 1_000, 1);
-        assert!(cache.get("aaa.bbb.0123456789abcdef", 0, 1).is_some());
+        let world = World::new(1 << 20);
+        let token = "aaa.bbb.0123456789abcdef";
+        assert!(!world.ask(token, 0, 0, Some(1)));
+        assert!(world.ask(token, 0, 0, Some(1)));
         for other in ["aaa.bbc.0123456789abcdef", "aaa.bbb.0123456789abcdee", "", "f", "\u{e9}0123456789\u{e9}"] {
-            assert!(cache.get(other, 0, 1).is_none(), "{other}");
+            assert!(!world.ask(other, 0, 0, Some(1)), "{other}");
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_entry_ends_by_the_clock_by_real_time_and_with_its_keys() {
-        let cache = SessionCache::new(1 << 20);
-        let insert = || cache.insert("token", &session("alice"), 0, 1_000, 1);
-        insert();
-        assert!(cache.get("token", 999, 1).is_some());
-        assert!(cache.get("token", 1_000, 1).is_none());
-        assert!(cache.get("token", 999, 1).is_none(), "what ended stays ended when the clock steps back");
-        insert();
-        assert!(cache.get("token", 0, 2).is_none());
-        insert();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(cache.get("token", 0, 1).is_none(), "a clock that stands still keeps nothing alive");
-        insert();
-        cache.forget(|session| session.user_id().as_str() == "alice");
-        assert!(cache.get("token", 0, 1).is_none());
+    #[test]
+    fn an_entry_ends_by_each_of_the_clocks_and_with_its_keys() {
+        let fresh = || {
+            let world = World::new(1 << 20);
+            assert!(!world.ask("token", 0, 0, Some(1)));
+            world
+        };
+        assert!(fresh().ask("token", 999, 999, Some(1)));
+        assert!(!fresh().ask("token", 1_000, 0, Some(1)));
+        assert!(!fresh().ask("token", 0, 1_000, Some(1)), "a clock that stands still keeps nothing alive");
+        assert!(!fresh().ask("token", 0, 0, Some(2)));
+        assert!(!fresh().ask("token", 0, 0, None), "without keys nothing is known");
+    }
+
+    #[test]
+    fn what_ended_stays_ended_when_the_clock_steps_back() {
+        let world = World::new(1 << 20);
+        let refused = |wall| {
+            let now = at(wall, world.start, 0);
+            world
+                .cache
+                .known_or_verified(b"token", now, Some(Generation::new(1)), || Err::<Result<_, ()>, _>("refused"))
+        };
+        assert!(!world.ask("token", 0, 0, Some(1)));
+        assert_eq!(refused(999), Ok(Ok(7)));
+        assert_eq!(refused(1_000), Err("refused"));
+        assert_eq!(refused(999), Err("refused"));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_and_what_was_being_verified_is_not_kept() {
+        let world = World::new(1 << 20);
+        world.ask("token", 0, 0, Some(1));
+        world.cache.forget(|session| *session == 8);
+        assert!(world.ask("token", 0, 0, Some(1)));
+        world.cache.forget(|session| *session == 7);
+        assert!(!world.ask("token", 0, 0, Some(1)));
+
+        let generation = Generation::new(1);
+        let found = world.cache.known_or_verified(b"other", at(0, world.start, 0), Some(generation), || {
+            world.cache.forget(|session| *session == 7);
+            Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
+        });
+        assert_eq!(found, Ok(Ok(7)));
+        assert!(!world.ask("other", 0, 0, Some(1)));
+    }
+
+    #[test]
+    fn nothing_but_a_session_enters() {
+        let world = World::new(1 << 20);
+        let (now, generation) = (at(0, world.start, 0), Some(Generation::new(1)));
+        let refused = world.cache.known_or_verified(b"token", now, generation, || Err::<Result<_, ()>, _>(1));
+        assert_eq!(refused, Err(1));
+        let missing = world.cache.known_or_verified(b"token", now, generation, || Ok::<_, ()>(Err(2)));
+        assert_eq!(missing, Ok(Err(2)));
+        assert_eq!(world.cache.sessions.len(), 0);
     }
 
     #[test]
     fn it_is_bounded_in_bytes() {
-        let cache = SessionCache::new(64 * 1024);
-        let user = session("alice");
+        let world = World::new(64 * 1024);
         for n in 0..10_000 {
-            cache.insert(&format!("{n:0800}"), &user, 0, 1_000, 1);
+            world.ask(&format!("{n:0800}"), 0, 0, Some(1));
         }
-        assert!(cache.sessions.weight() <= 64 * 1024);
-        assert!(cache.sessions.len() > 10);
+        assert!(world.cache.sessions.weight() <= 64 * 1024);
+        assert!(world.cache.sessions.len() > 10);
+    }
+
+    /// Sessions that come once only do not push out those that come again and again.
+    #[test]
+    fn it_resists_a_scan() {
+        let world = World::new(1 << 20);
+        let regulars: Vec<_> = (0..100).map(|n| format!("regular {n:0800}")).collect();
+        for _ in 0..3 {
+            regulars.iter().for_each(|token| _ = world.ask(token, 0, 0, Some(1)));
+        }
+        for n in 0..50_000 {
+            world.ask(&format!("once {n:0800}"), 0, 0, Some(1));
+        }
+        let still_known = regulars.iter().filter(|token| world.ask(token, 0, 0, Some(1))).count();
+        assert!(still_known > 90, "{still_known} of 100");
     }
 }

@@ -1,7 +1,9 @@
 //! Where tokens are found: header bytes in, one token out, or the reason why not.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
+use memchr::memchr;
 
+use super::cookie::CookieName;
 use super::{AntiCsrf, AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
 
@@ -18,8 +20,16 @@ pub trait Headers {
 
 impl Headers for HeaderMap {
     fn visit<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        for value in self.get_all(name) {
-            visit(value.as_bytes());
+        let mut visit_all = |values: header::GetAll<'a, HeaderValue>| {
+            for value in values {
+                visit(value.as_bytes());
+            }
+        };
+        // A text is parsed and looked up among the standard names each time; these two are asked for on every request.
+        match name {
+            "authorization" => visit_all(self.get_all(header::AUTHORIZATION)),
+            "cookie" => visit_all(self.get_all(header::COOKIE)),
+            _ => visit_all(self.get_all(name)),
         }
     }
 }
@@ -41,7 +51,7 @@ pub struct TokenSource(Place);
 #[derive(Clone, Debug)]
 enum Place {
     Bearer,
-    Cookie { name: Box<str>, anti_csrf: AntiCsrf },
+    Cookie { name: CookieName, anti_csrf: AntiCsrf },
     Header { name: Box<str> },
 }
 
@@ -60,7 +70,7 @@ impl TokenSource {
     pub fn cookie(name: &str, anti_csrf: AntiCsrf) -> Result<Self, ConfigError> {
         // The token characters of RFC 9110 are exactly what a header name may hold.
         match http::HeaderName::from_bytes(name.as_bytes()) {
-            Ok(_) => Ok(Self(Place::Cookie { name: name.into(), anti_csrf })),
+            Ok(_) => Ok(Self(Place::Cookie { name: CookieName::new(name), anti_csrf })),
             Err(_) => Err(ConfigError::InvalidCookieName { name: name.to_owned() }),
         }
     }
@@ -107,7 +117,7 @@ impl TokenSources {
     /// `Authorization: Bearer`, then the cookie `sAccessToken`: the places of SuperTokens, where the header wins.
     #[must_use]
     pub fn supertokens(anti_csrf: AntiCsrf) -> Self {
-        let cookie = TokenSource(Place::Cookie { name: "sAccessToken".into(), anti_csrf });
+        let cookie = TokenSource(Place::Cookie { name: CookieName::new("sAccessToken"), anti_csrf });
         Self::new([TokenSource::bearer(), cookie])
     }
 
@@ -128,29 +138,41 @@ impl TokenSources {
     }
 
     /// The token of a request and, where it came in a cookie, the policy that the request must satisfy.
-    pub(crate) fn find<'a>(&self, headers: &'a dyn Headers) -> Result<Found<'a>, AuthError> {
+    pub(crate) fn find<'a>(&'a self, headers: &'a dyn Headers) -> Result<Found<'a>, AuthError> {
         for place in &self.places {
-            let found = match &place.0 {
-                Place::Bearer => bearer(headers)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None }),
-                Place::Header { name } => {
-                    header(headers, name)?.map(|token| Found { token: Token::Plain(token), anti_csrf: None })
-                }
-                Place::Cookie { name, anti_csrf } => cookie(headers, name, self.max_cookie_bytes)?
-                    .map(|value| Found { token: unescape(value), anti_csrf: Some(anti_csrf.clone()) }),
+            let (value, anti_csrf) = match &place.0 {
+                Place::Bearer => (bearer(headers)?, None),
+                Place::Header { name } => (single(headers, name)?, None),
+                Place::Cookie { name, anti_csrf } => (name.value(headers, self.max_cookie_bytes)?, Some(anti_csrf)),
             };
-            if let Some(found) = found {
-                return Ok(found);
+            if let Some(value) = value {
+                return Ok(Found { value, anti_csrf });
             }
         }
         Err(AuthError::new(Kind::MissingCredentials))
     }
 }
 
-/// A token and the policy that comes with the place where it was found.
-#[derive(Debug)]
+/// What stands in the place that decides, and the policy that comes with a cookie.
 pub(crate) struct Found<'a> {
-    pub(crate) token: Token<'a>,
-    pub(crate) anti_csrf: Option<AntiCsrf>,
+    /// As it came: looked up among known tokens, it need not be looked at first.
+    pub(crate) value: &'a [u8],
+    pub(crate) anti_csrf: Option<&'a AntiCsrf>,
+}
+
+impl<'a> Found<'a> {
+    /// The token, if what was found is one word and not too long.
+    pub(crate) fn token(&self, max_bytes: usize) -> Result<Token<'a>, AuthError> {
+        // A cookie has a limit of its own, and may be escaped: then it is longer than its token.
+        if self.anti_csrf.is_none() && self.value.len() > max_bytes {
+            return Err(AuthError::because(Kind::MalformedToken, "the token is too large"));
+        }
+        match visible(self.value) {
+            Some(value) if self.anti_csrf.is_some() => Ok(unescape(value)),
+            Some(value) => Ok(Token::Plain(value)),
+            None => Err(AuthError::because(Kind::MalformedCredentials, "not one token")),
+        }
+    }
 }
 
 pub(crate) enum Token<'a> {
@@ -183,7 +205,7 @@ pub(crate) fn single<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<
     }
 }
 
-fn bearer(headers: &dyn Headers) -> Result<Option<&str>, AuthError> {
+fn bearer(headers: &dyn Headers) -> Result<Option<&[u8]>, AuthError> {
     let Some(value) = single(headers, "authorization")? else { return Ok(None) };
     let scheme_end = value.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(value.len());
     let (scheme, rest) = value.split_at(scheme_end);
@@ -193,64 +215,27 @@ fn bearer(headers: &dyn Headers) -> Result<Option<&str>, AuthError> {
     }
     // RFC 9110 section 11.4: one space or more, and no other white space; HTTP took off what surrounds a value.
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    match rest.get(spaces..).and_then(visible) {
+    match rest.get(spaces..) {
         Some(token) if spaces > 0 => Ok(Some(token)),
         _ => Err(AuthError::because(Kind::MalformedCredentials, "not `Bearer` and one token")),
     }
 }
 
-fn header<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a str>, AuthError> {
-    let Some(value) = single(headers, name)? else { return Ok(None) };
-    let token = visible(value);
-    token.map(Some).ok_or(AuthError::because(Kind::MalformedCredentials, "the header is not one token"))
-}
-
 /// A value as text if it is one word of visible ASCII.
 fn visible(value: &[u8]) -> Option<&str> {
-    let one_word = !value.is_empty() && value.iter().all(u8::is_ascii_graphic);
-    std::str::from_utf8(value).ok().filter(|_| one_word)
-}
-
-/// The value of a cookie (RFC 6265 section 5.4): names are compared exactly, and neither names nor other cookies are
-/// decoded. One pass over the bytes.
-fn cookie<'a>(headers: &'a dyn Headers, name: &str, max_bytes: usize) -> Result<Option<&'a str>, AuthError> {
-    let (mut found, mut times, mut bytes) = (None, 0_usize, 0_usize);
-    // HTTP/2 may split the header into several (RFC 9113 section 8.2.3).
-    headers.visit("cookie", &mut |line| {
-        bytes += line.len();
-        if bytes > max_bytes {
-            return;
-        }
-        for pair in line.split(|byte| *byte == b';') {
-            let pair = pair.trim_ascii();
-            let value = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
-            if let Some(value) = value {
-                found = Some(value);
-                times += 1;
-            }
-        }
-    });
-    if bytes > max_bytes {
-        return Err(AuthError::because(Kind::MalformedCredentials, "the Cookie header is too large"));
-    }
-    if times > 1 {
-        return Err(AuthError::because(Kind::AmbiguousCredentials, "the session cookie comes more than once"));
-    }
-    match found {
-        // An empty value is how a cookie that was just cleared may come back.
-        None | Some([]) => Ok(None),
-        Some(value) => visible(value)
-            .map(Some)
-            .ok_or(AuthError::because(Kind::MalformedCredentials, "the cookie's value is not one token")),
-    }
+    // No early end, so that many bytes are looked at at once.
+    let graphic = value.iter().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic());
+    if graphic && !value.is_empty() { std::str::from_utf8(value).ok() } else { None }
 }
 
 /// SuperTokens escapes cookie values as JavaScript's `encodeURIComponent` does; of the characters of a token this
 /// touches `+`, `/` and `=`, which only tokens of version 2 have. Nothing else is decoded.
 fn unescape(value: &str) -> Token<'_> {
+    if memchr(b'%', value.as_bytes()).is_none() {
+        return Token::Plain(value);
+    }
     let mut parts = value.split('%');
     let mut token = parts.next().unwrap_or_default().to_owned();
-    let mut escaped = false;
     for part in parts {
         let (code, rest) = part.split_at_checked(2).unwrap_or(("", part));
         let character = match code {
@@ -261,9 +246,8 @@ fn unescape(value: &str) -> Token<'_> {
         };
         token.push(character);
         token.push_str(rest);
-        escaped = true;
     }
-    if escaped { Token::Unescaped(token) } else { Token::Plain(value) }
+    Token::Unescaped(token)
 }
 
 #[cfg(test)]
@@ -279,8 +263,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, http::HeaderValue::from_bytes(value).expect("a header value"));
         }
-        let found = sources.find(&headers).map_err(|error| error.kind())?;
-        Ok(found.token.as_str().to_owned())
+        let token = sources.find(&headers).and_then(|found| found.token(20_000)).map_err(|error| error.kind())?;
+        Ok(token.as_str().to_owned())
     }
 
     #[test]
@@ -311,6 +295,31 @@ mod tests {
             find(&[("cookie", b"sAccessToken=C"), ("cookie", b"sAccessToken=D")]),
             Err(Kind::AmbiguousCredentials)
         );
+    }
+
+    /// Against the definition: the pairs between the semicolons, without the white space around them.
+    #[test]
+    fn cookies_are_the_pairs_between_semicolons() {
+        let defined = |line: &str| {
+            let values: Vec<_> = line
+                .split(';')
+                .filter_map(|pair| pair.trim_ascii().strip_prefix("sAccessToken=").map(str::to_owned))
+                .collect();
+            match values.as_slice() {
+                [] => Err(Kind::MissingCredentials),
+                [value] if value.is_empty() => Err(Kind::MissingCredentials),
+                [value] if visible(value.as_bytes()).is_none() => Err(Kind::MalformedCredentials),
+                [value] => Ok(value.clone()),
+                _ => Err(Kind::AmbiguousCredentials),
+            }
+        };
+        let parts = [";", "; ", " ", "\t", "sAccessToken=", "sAccessToken", "=", "C"];
+        for number in 0..parts.len().pow(5) {
+            let line: String = (0..5).map(|place| parts[number / parts.len().pow(place) % parts.len()]).collect();
+            // HTTP takes off what surrounds a value.
+            let line = line.trim_ascii();
+            assert_eq!(find(&[("cookie", line.as_bytes())]), defined(line), "{line:?}");
+        }
     }
 
     #[test]

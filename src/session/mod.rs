@@ -6,12 +6,14 @@ mod anti_csrf;
 mod cache;
 pub mod claims;
 mod clock;
+mod cookie;
 mod credentials;
 mod error;
 pub mod jwt;
 pub mod keys;
 mod payload;
 mod session_data;
+mod sync;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -58,6 +60,19 @@ pub use session_data::{Session, SessionBuilder};
 pub trait SessionVerifier: Debug + Send + Sync + 'static {
     /// Verifies a token. Fails closed: whatever is not surely a session of now is an error.
     fn verify(&self, input: VerifyInput<'_>) -> Verdict;
+
+    /// The longest token that can be good, in bytes: what is longer is refused unread. Default any.
+    fn max_token_bytes(&self) -> usize {
+        usize::MAX
+    }
+
+    /// The session of a token that [`verify`](Self::verify) found good before, if it would find so now: for verifiers
+    /// that remember. It is asked first, with the bytes as they came, so that the request of a known session is not
+    /// even looked at for what a token may hold. By default nothing is known.
+    fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {
+        let _ = (token, now);
+        None
+    }
 }
 
 /// What a verifier is asked. `Debug` does not print the token.
@@ -105,6 +120,14 @@ impl Debug for Verdict {
 impl<V: SessionVerifier + ?Sized> SessionVerifier for std::sync::Arc<V> {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         (**self).verify(input)
+    }
+
+    fn max_token_bytes(&self) -> usize {
+        (**self).max_token_bytes()
+    }
+
+    fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {
+        (**self).recognise(token, now)
     }
 }
 

@@ -4,10 +4,11 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 
+use super::cache::Kept;
 use super::clock::{from_unix_millis, unix_millis};
 use super::payload::Payload;
 use crate::json::WrongType;
-use crate::user_id::UserId;
+use crate::user_id::{HasUserId, UserId};
 
 /// A verified session: who is calling, until when, and what the token claims.
 ///
@@ -108,6 +109,30 @@ impl Session {
 
     pub(crate) fn anti_csrf_token(&self) -> Option<&str> {
         self.0.anti_csrf_token.as_deref()
+    }
+
+    /// Itself, for those who only ask whose it is.
+    pub(crate) fn owner(&self) -> Arc<dyn HasUserId> {
+        self.0.clone()
+    }
+
+    pub(crate) fn claims(&self) -> &Payload {
+        &self.0.claims
+    }
+}
+
+impl HasUserId for Inner {
+    fn user_id(&self) -> &UserId {
+        &self.user
+    }
+}
+
+impl Kept for Session {
+    fn bytes(&self) -> usize {
+        let Inner { user, recipe_user, tenant, handle, anti_csrf_token, claims, .. } = &*self.0;
+        let ids = user.as_str().len() + recipe_user.as_ref().map_or(0, |user| user.as_str().len());
+        let texts = [tenant, handle, anti_csrf_token].map(|text| text.as_deref().map_or(0, str::len));
+        size_of::<Inner>() + ids + texts.iter().sum::<usize>() + claims.heap_bytes()
     }
 }
 

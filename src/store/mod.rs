@@ -12,6 +12,7 @@
 //! To write a store of your own, implement [`MetadataStore`] and run the functions of the `conformance` module over it.
 
 mod capabilities;
+mod changes;
 mod connect;
 mod error;
 mod ext;
@@ -23,15 +24,21 @@ mod namespace;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod shares;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "mariadb", feature = "metrics", feature = "postgres", feature = "redis"))]
+#[cfg_attr(not(feature = "metrics"), path = "waits/silent.rs")]
+mod waits;
 pub mod wrap;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 pub use capabilities::{Capabilities, Durability};
+pub use changes::{Change, ChangeListener, Changes};
 pub use connect::connect;
 pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
@@ -43,9 +50,10 @@ pub use namespace::{InvalidNamespace, Namespace};
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
+pub(crate) use shares::{Share, Shares};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
-pub use wrap::{CachedStore, ObservedStore, TimeoutStore};
+pub use wrap::{BatchedStore, CachedStore, ObservedStore, TimeoutStore};
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;
@@ -122,12 +130,17 @@ pub trait MetadataStore: Debug + Send + Sync + 'static {
 
     /// What this store offers beyond the contract's minimum.
     fn capabilities(&self) -> Capabilities;
+
+    /// News of the writes of all processes, for caches. `None`, as by default: this store does not tell.
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        None
+    }
 }
 
 // An application shares one store, and `connect` gives one of unknown type.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl<S: MetadataStore + ?Sized> MetadataStore for std::sync::Arc<S> {
+impl<S: MetadataStore + ?Sized> MetadataStore for Arc<S> {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
         (**self).get(user).await
     }
@@ -150,5 +163,9 @@ impl<S: MetadataStore + ?Sized> MetadataStore for std::sync::Arc<S> {
 
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        (**self).changes()
     }
 }

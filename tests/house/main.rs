@@ -13,10 +13,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["json", "metadata", "user_id", "config_error"]),
     ("store", &["metadata", "user_id", "config_error"]),
     ("config_error", &["session", "store"]),
+    ("blocking", &["metadata", "store", "user_id"]),
     ("handle", &["metadata", "store", "user_id"]),
     ("authenticator", &["handle", "metadata", "session", "store", "user_id"]),
     ("layer", &["authenticator", "handle", "session", "store"]),
     ("endpoints", &["authenticator", "handle", "layer", "metadata", "session", "store"]),
+    ("forward_auth", &["authenticator", "layer", "session", "user_id"]),
+    ("bin", &[]),
     ("adapter", &["authenticator", "endpoints", "handle", "layer", "metadata", "session", "store", "user_id"]),
     ("conformance", &["handle", "metadata", "session", "store", "user_id"]),
 ];

@@ -84,3 +84,17 @@ async fn the_handle_reads_and_writes_the_store_of_the_layer() {
     handle.clear_if(Precondition::None).await.expect("memory");
     assert!(store.get(&alice).await.expect("memory").is_none());
 }
+
+#[tokio::test]
+async fn if_the_layer_says_so_all_parts_of_one_request_share_a_load_and_other_requests_have_their_own() {
+    let store = MemoryStore::new();
+    let layer = UserMetadataLayer::new(Scripted::at_once(), store.clone()).loading_once();
+    let handle = |found: &Extensions| found.get::<UserMetadataHandle>().expect("a handle").clone();
+    let found = extensions(&layer, with_token("good")).expect("called");
+    assert!(handle(&found).get().await.expect("memory").is_empty());
+    let alice = UserId::new("alice").expect("an id");
+    store.update(&alice, &metadata_update! { "n": 1 }, &Precondition::None).await.expect("memory");
+    assert!(handle(&found).get().await.expect("memory").is_empty(), "loaded before");
+    let later = extensions(&layer, with_token("good")).expect("called");
+    assert_eq!(handle(&later).get().await.expect("memory").to_json(), r#"{"n":1}"#);
+}

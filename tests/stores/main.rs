@@ -1,6 +1,20 @@
 //! The stores of this crate: the contract over each of them, and what each promises beyond it.
 
 mod broken;
+#[cfg(feature = "redis")]
+#[path = "../support/servers/redis_several.rs"]
+mod cluster;
+#[cfg(feature = "sqlite")]
+#[path = "../support/disk.rs"]
+mod disk;
+// The examples need these features.
+#[cfg(all(feature = "actix", feature = "axum", feature = "sqlite", feature = "warp"))]
+mod examples;
+#[cfg(feature = "mariadb")]
+#[path = "../support/servers/galera.rs"]
+mod galera;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod heard;
 #[cfg(feature = "mariadb")]
 mod mariadb;
 mod memory;

@@ -14,8 +14,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Families whose files are kept in this repository, and where.
-const KEPT_HERE: [(&str, &str); 6] = [
+const KEPT_HERE: [(&str, &str); 7] = [
     ("attack/jwt_attack", "tests/vectors"),
+    ("histories/metadata_histories", "tests/vectors"),
     ("http/requests", "tests/vectors"),
     ("jwks/jwks_docs", "tests/vectors"),
     ("supertokens-tokens/tokens", "tests/vectors"),

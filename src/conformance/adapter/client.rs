@@ -100,7 +100,9 @@ impl Answer {
             .collect::<Option<Vec<_>>>()?;
         let answer = Self { status, headers, body: body.to_owned() };
         let lengths: Vec<_> = answer.header("content-length").map(str::parse::<usize>).collect();
-        let whole = match (lengths.as_slice(), head_only) {
+        // RFC 9110 section 6.4.1.
+        let no_body = head_only || [204, 304].contains(&status);
+        let whole = match (lengths.as_slice(), no_body) {
             ([Ok(length)], false) => *length == body.len(),
             ([Ok(_)] | [], true) => body.is_empty(),
             _ => false,

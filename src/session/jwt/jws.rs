@@ -1,7 +1,8 @@
 //! The compact form of a signed token (RFC 7515 section 7.1), taken apart strictly.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
+use memchr::memchr_iter;
 
 use crate::session::payload::Payload;
 use crate::session::{AuthError, AuthErrorKind as Kind};
@@ -17,18 +18,23 @@ const LEGACY_HEADERS: [&str; 2] = [
 pub(super) struct Jws<'a> {
     /// The bytes that are signed: header, dot, payload, as they came.
     pub(super) signed: &'a str,
-    header: &'a str,
+    pub(super) header: &'a str,
     payload: &'a str,
     signature: &'a str,
 }
 
-/// What the header says, once it is known to say nothing else that matters.
-pub(super) struct Header {
-    pub(super) algorithm: String,
-    pub(super) kid: Option<String>,
-    pub(super) token_type: Option<String>,
-    /// SuperTokens: the version of its claims.
-    pub(super) version: Option<String>,
+/// Where a signature is decoded to: on the stack, for keys of every size that is taken.
+pub(super) struct SignatureBuffer {
+    /// 1,024 bytes for the largest RSA key, and what the decoder wants beyond the end.
+    stack: [u8; 1024 + 8],
+    /// No key has a signature that needs it, but whether it is Base64 is told first.
+    heap: Vec<u8>,
+}
+
+impl SignatureBuffer {
+    pub(super) fn new() -> Self {
+        Self { stack: [0; 1024 + 8], heap: Vec::new() }
+    }
 }
 
 impl<'a> Jws<'a> {
@@ -37,17 +43,18 @@ impl<'a> Jws<'a> {
         if token.len() > max_bytes {
             return Err(malformed("the token is too large"));
         }
-        let mut parts = token.splitn(4, '.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(malformed("the token has not three parts"));
         };
+        // A dot is a character by itself, so there is a text on both sides of it.
+        let part = |from: usize, to: usize| token.get(from..to).unwrap_or_default();
+        let (header, payload) = (part(0, first), part(first + 1, second));
+        let signature = part(second + 1, token.len());
         if header.is_empty() || payload.is_empty() || signature.is_empty() {
             return Err(malformed("a part of the token is empty"));
         }
-        let signed = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
-        Ok(Self { signed, header, payload, signature })
+        Ok(Self { signed: part(0, second), header, payload, signature })
     }
 
     /// Tells whether this is a SuperTokens token of version 1 or 2.
@@ -55,33 +62,24 @@ impl<'a> Jws<'a> {
         LEGACY_HEADERS.contains(&self.header)
     }
 
-    pub(super) fn header(&self) -> Result<Header, AuthError> {
-        let bytes = URL_SAFE_NO_PAD.decode(self.header).map_err(|_| malformed("the header is not base64url"))?;
-        let header = Payload::parse(&bytes).map_err(|_| malformed("the header is not a strict JSON object"))?;
-        // RFC 7515 section 4.1.11 demands refusing what `crit` names and we do not know, and we know none; `zip` is
-        // for encryption only, `b64` changes what is signed (RFC 7797), `cty` announces a nested token.
-        if ["crit", "zip", "b64", "cty"].iter().any(|name| header.raw(name).is_some()) {
-            return Err(malformed("the header asks for an extension"));
+    pub(super) fn signature<'b>(&self, buffer: &'b mut SignatureBuffer) -> Result<&'b [u8], AuthError> {
+        let wrong = |_| malformed("the signature is not base64");
+        if base64::decoded_len_estimate(self.signature.len()) <= buffer.stack.len() {
+            let length = self.engine().decode_slice(self.signature, &mut buffer.stack).map_err(|_| wrong(()))?;
+            return Ok(buffer.stack.get(..length).unwrap_or_default());
         }
-        let text = |name| header.get::<String>(name).map_err(|_| malformed("a header member is not a string"));
-        let algorithm = text("alg")?.ok_or(malformed("the header names no algorithm"))?;
-        // Not a member that RFC 7515 knows, so it means nothing to other tokens, whatever its type.
-        let version = header.get("version").ok().flatten();
-        Ok(Header { algorithm, kid: text("kid")?, token_type: text("typ")?, version })
-    }
-
-    pub(super) fn signature(&self) -> Result<Vec<u8>, AuthError> {
-        self.decode(self.signature).ok_or(malformed("the signature is not base64"))
+        self.engine().decode_vec(self.signature, &mut buffer.heap).map_err(|_| wrong(()))?;
+        Ok(&buffer.heap)
     }
 
     /// The claims; to be called only after the signature was found right over [`signed`](Self::signed).
     pub(super) fn claims(&self) -> Result<Payload, AuthError> {
-        let bytes = self.decode(self.payload).ok_or(malformed("the payload is not base64"))?;
-        Payload::parse(&bytes).map_err(|_| AuthError::because(Kind::MalformedClaims, "not a strict JSON object"))
+        let bytes = self.engine().decode(self.payload).map_err(|_| malformed("the payload is not base64"))?;
+        Payload::from_vec(bytes).map_err(|_| AuthError::because(Kind::MalformedClaims, "not a strict JSON object"))
     }
 
-    fn decode(&self, part: &str) -> Option<Vec<u8>> {
-        if self.is_legacy() { STANDARD.decode(part).ok() } else { URL_SAFE_NO_PAD.decode(part).ok() }
+    fn engine(&self) -> GeneralPurpose {
+        if self.is_legacy() { STANDARD } else { URL_SAFE_NO_PAD }
     }
 }
 

@@ -6,6 +6,7 @@
 //! never called "expired".
 
 mod builder;
+mod header;
 mod jws;
 mod oidc;
 mod supertokens;
@@ -13,15 +14,18 @@ mod time;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use builder::{JwtVerifierBuilder, SuperTokensVerifierBuilder};
+use tokio::time::Instant;
 
-use self::jws::Jws;
+use self::header::{Header, SeenHeaders};
+use self::jws::{Jws, SignatureBuffer};
 use self::oidc::ClaimNames;
 use self::supertokens::SigningKeys;
-use super::cache::SessionCache;
+use super::cache::{Fresh, Now, SessionCache};
 use super::clock::unix_millis;
-use super::keys::{Algorithm, KeySet, KeySource, VerificationKey};
+use super::keys::{Algorithm, Generation, KeySet, KeySource, VerificationKey};
 use super::payload::Payload;
 use super::{AuthError, AuthErrorKind as Kind, Session, SessionVerifier, Verdict, VerifyInput};
 
@@ -48,7 +52,8 @@ pub struct JwtVerifier(Arc<Inner>);
 struct Inner {
     keys: Arc<dyn KeySource>,
     rules: Rules,
-    cache: Option<SessionCache>,
+    cache: Option<SessionCache<Session>>,
+    headers: SeenHeaders,
 }
 
 /// What is demanded of a token beyond a right signature.
@@ -90,7 +95,7 @@ impl JwtVerifier {
         // choice its first call would panic. An `Err` means that somebody chose already, which is as good.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let cache = (cache_bytes > 0).then(|| SessionCache::new(cache_bytes));
-        Self(Arc::new(Inner { keys, rules, cache }))
+        Self(Arc::new(Inner { keys, rules, cache, headers: SeenHeaders::default() }))
     }
 }
 
@@ -98,8 +103,8 @@ impl SessionVerifier for JwtVerifier {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         let now = unix_millis(input.now);
         let missing = match self.0.attempt(input.token, now) {
-            Ok(Attempt::Verified(session)) => return Verdict::Ready(Ok(session)),
-            Ok(Attempt::KeyMissing(missing)) => missing,
+            Ok(Ok(session)) => return Verdict::Ready(Ok(session)),
+            Ok(Err(missing)) => missing,
             Err(error) => return Verdict::Ready(Err(error)),
         };
         let Some(refreshed) = self.0.keys.refresh(missing.kid.as_deref()) else {
@@ -108,11 +113,18 @@ impl SessionVerifier for JwtVerifier {
         let (inner, token) = (Arc::clone(&self.0), input.token.to_owned());
         Verdict::Pending(Box::pin(async move {
             refreshed.await;
-            match inner.attempt(&token, now)? {
-                Attempt::Verified(session) => Ok(session),
-                Attempt::KeyMissing(missing) => Err(missing.error),
-            }
+            inner.attempt(&token, now)?.map_err(|missing| missing.error)
         }))
+    }
+
+    fn max_token_bytes(&self) -> usize {
+        self.0.rules.max_token_bytes
+    }
+
+    fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {
+        let cache = self.0.cache.as_ref()?;
+        let now = Now { wall: unix_millis(now), steady: Instant::now() };
+        cache.known(token, now, self.0.keys.current_generation()?)
     }
 }
 
@@ -126,11 +138,6 @@ impl fmt::Debug for JwtVerifier {
     }
 }
 
-enum Attempt {
-    Verified(Session),
-    KeyMissing(KeyMissing),
-}
-
 /// The keys at hand do not include the one that the token needs.
 struct KeyMissing {
     kid: Option<String>,
@@ -138,76 +145,83 @@ struct KeyMissing {
     error: AuthError,
 }
 
+type Attempt<T> = Result<Result<T, KeyMissing>, AuthError>;
+
 impl Inner {
-    fn attempt(&self, token: &str, now: i64) -> Result<Attempt, AuthError> {
-        let keys = self.keys.snapshot();
-        // Without usable keys nothing that was verified under older ones counts either.
-        let cache = self.cache.as_ref().zip(keys.as_ref().map(|keys| keys.generation()));
-        if let Some((cache, generation)) = cache
-            && let Some(session) = cache.get(token, now, generation)
-        {
-            return Ok(Attempt::Verified(session));
+    fn attempt(&self, token: &str, now: i64) -> Attempt<Session> {
+        let verify = || {
+            let keys = self.keys.snapshot();
+            Ok(self.verify_with(keys.as_deref(), token, now)?.map(|(session, generation)| {
+                let good_until = unix_millis(session.expires_at()).saturating_add(self.rules.leeway());
+                Fresh { session, good_until, generation }
+            }))
+        };
+        match &self.cache {
+            Some(cache) => {
+                let now = Now { wall: now, steady: Instant::now() };
+                cache.known_or_verified(token.as_bytes(), now, self.keys.current_generation(), verify)
+            }
+            None => Ok(verify()?.map(|fresh| fresh.session)),
         }
-        let attempt = self.verify_with(keys.as_deref(), token, now)?;
-        if let (Attempt::Verified(session), Some((cache, generation))) = (&attempt, cache) {
-            let good_until = unix_millis(session.expires_at()).saturating_add(self.rules.leeway());
-            cache.insert(token, session, now, good_until, generation);
-        }
-        Ok(attempt)
     }
 
-    fn verify_with(&self, keys: Option<&KeySet>, token: &str, now: i64) -> Result<Attempt, AuthError> {
+    /// The session of a token, and the generation of the keys that vouch for it.
+    fn verify_with(&self, keys: Option<&KeySet>, token: &str, now: i64) -> Attempt<(Session, Generation)> {
         let jws = Jws::split(token, self.rules.max_token_bytes)?;
-        match &self.rules.profile {
-            Profile::SuperTokens { .. } if jws.is_legacy() => self.attempt_legacy(keys, &jws, now),
+        if matches!(self.rules.profile, Profile::SuperTokens { .. }) && jws.is_legacy() {
+            return self.legacy(keys, &jws, now);
+        }
+        let seen = self.headers.find(jws.header);
+        let is_new = seen.is_none();
+        let header = match seen {
+            Some(header) => header,
+            None => Arc::new(Header::parse(jws.header)?),
+        };
+        let version = match self.rules.profile {
+            Profile::SuperTokens { .. } => supertokens::version(&header)?,
+            Profile::Plain { .. } => 0,
+        };
+        let (claims, generation) = match self.signed_claims(keys, &jws, &header)? {
+            Ok(signed) => signed,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let session = match &self.rules.profile {
             Profile::SuperTokens { signing_keys } => {
-                let header = jws.header()?;
-                let version = supertokens::version(&header)?;
-                let claims = match self.signed_claims(keys, &jws, &header)? {
-                    Ok(claims) => claims,
-                    Err(missing) => return Ok(Attempt::KeyMissing(missing)),
-                };
                 supertokens::check_kid(header.kid.as_deref().unwrap_or_default(), *signing_keys)?;
                 let session = supertokens::session(version, claims, now)?;
                 self.rules.check_issuer_and_audience(&session)?;
                 supertokens::check_type(&session)?;
-                Ok(Attempt::Verified(session))
+                session
             }
             Profile::Plain { names, token_types, leeway } => {
-                let header = jws.header()?;
-                let claims = match self.signed_claims(keys, &jws, &header)? {
-                    Ok(claims) => claims,
-                    Err(missing) => return Ok(Attempt::KeyMissing(missing)),
-                };
                 let session = oidc::session(claims, names, now, *leeway)?;
                 self.rules.check_issuer_and_audience(&session)?;
                 oidc::check_type(&header, token_types)?;
-                Ok(Attempt::Verified(session))
+                session
             }
+        };
+        if is_new {
+            self.headers.add(jws.header, &header);
         }
+        Ok(Ok((session, generation)))
     }
 
     /// The claims of a token whose signature is right under the key that it names.
-    fn signed_claims(
-        &self,
-        keys: Option<&KeySet>,
-        jws: &Jws<'_>,
-        header: &jws::Header,
-    ) -> Result<Result<Payload, KeyMissing>, AuthError> {
-        let signature = jws.signature()?;
-        let kid = header.kid.as_deref();
+    fn signed_claims(&self, keys: Option<&KeySet>, jws: &Jws<'_>, header: &Header) -> Attempt<(Payload, Generation)> {
+        let mut buffer = SignatureBuffer::new();
+        let signature = jws.signature(&mut buffer)?;
         let missing = |error| Ok(Err(KeyMissing { kid: header.kid.clone(), error }));
         let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
-        let Some(key) = keys.find(kid) else { return missing(AuthError::new(Kind::UnknownKey)) };
+        let Some(key) = keys.find(header.kid.as_deref()) else { return missing(AuthError::new(Kind::UnknownKey)) };
         // The name of the algorithm must be the key's; it chooses nothing.
         if header.algorithm != key.name() {
             return Err(AuthError::because(Kind::BadSignature, "the algorithm is not that of the key"));
         }
-        self.check_signature(jws, key, &signature)?;
-        jws.claims().map(Ok)
+        self.check_signature(jws, key, signature)?;
+        jws.claims().map(|claims| Ok((claims, keys.generation())))
     }
 
-    fn check_signature(&self, jws: &Jws<'_>, key: &VerificationKey, signature: &Vec<u8>) -> Result<(), AuthError> {
+    fn check_signature(&self, jws: &Jws<'_>, key: &VerificationKey, signature: &[u8]) -> Result<(), AuthError> {
         let fits = match self.rules.profile {
             Profile::SuperTokens { .. } => key.algorithm() == Algorithm::RS256,
             Profile::Plain { .. } => true,
@@ -220,24 +234,26 @@ impl Inner {
     }
 
     /// Tokens of version 1 and 2 name no key, so each is tried.
-    fn attempt_legacy(&self, keys: Option<&KeySet>, jws: &Jws<'_>, now: i64) -> Result<Attempt, AuthError> {
-        let signature = jws.signature()?;
-        let missing = |error| Ok(Attempt::KeyMissing(KeyMissing { kid: None, error }));
+    fn legacy(&self, keys: Option<&KeySet>, jws: &Jws<'_>, now: i64) -> Attempt<(Session, Generation)> {
+        let mut buffer = SignatureBuffer::new();
+        let signature = jws.signature(&mut buffer)?;
+        let missing = |error| Ok(Err(KeyMissing { kid: None, error }));
         let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
-        let signed_by = |key: &VerificationKey| self.check_signature(jws, key, &signature).is_ok();
+        let signed_by = |key: &VerificationKey| self.check_signature(jws, key, signature).is_ok();
         let mut candidates = keys.iter().filter(|key| key.algorithm() == Algorithm::RS256).take(MAX_KEYS_TRIED);
         if !candidates.any(signed_by) {
             return missing(AuthError::new(Kind::BadSignature));
         }
         let session = supertokens::legacy_session(&jws.claims()?, now)?;
         self.rules.check_issuer_and_audience(&session)?;
-        Ok(Attempt::Verified(session))
+        Ok(Ok((session, keys.generation())))
     }
 }
 
 /// Tells whether a text can name a tenant or a session: it says something, and forges no line of a log.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(char::is_control)
+    let printable = text.bytes().fold(true, |printable, byte| printable & byte.is_ascii_graphic());
+    !text.is_empty() && (printable || !text.chars().any(char::is_control))
 }
 
 impl Rules {
@@ -250,7 +266,7 @@ impl Rules {
 
     /// Exactly the configured issuer, and exactly one of the configured audiences (RFC 7519 sections 4.1.1 and 4.1.3).
     fn check_issuer_and_audience(&self, session: &Session) -> Result<(), AuthError> {
-        let text = |name| session.claim::<String>(name).ok().flatten();
+        let text = |name| session.claims().text(name).ok().flatten();
         if self.issuer.is_some() && text("iss").as_deref() != self.issuer.as_deref() {
             return Err(AuthError::new(Kind::WrongIssuer));
         }

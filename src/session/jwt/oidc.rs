@@ -1,7 +1,9 @@
 //! Plain JWT access tokens: those of OpenID Connect providers (RFC 9068), and our own.
 
+use std::borrow::Cow;
+
+use super::header::Header;
 use super::is_name;
-use super::jws::Header;
 use super::time::Times;
 use crate::session::clock::from_unix_millis;
 use crate::session::payload::Payload;
@@ -51,11 +53,11 @@ pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64
     Ok(session.with_payload(claims, &PROTECTED).build())
 }
 
-fn text(claims: &Payload, name: &str) -> Result<Option<String>, AuthError> {
-    claims.get(name).map_err(|_| malformed("a claim is not a string"))
+fn text<'a>(claims: &'a Payload, name: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
+    claims.text(name).map_err(|_| malformed("a claim is not a string"))
 }
 
-fn name(claims: &Payload, claim: &str) -> Result<Option<String>, AuthError> {
+fn name<'a>(claims: &'a Payload, claim: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
     match text(claims, claim)? {
         Some(name) if !is_name(&name) => Err(malformed("a tenant or a session without a proper name")),
         name => Ok(name),

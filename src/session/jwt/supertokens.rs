@@ -1,7 +1,9 @@
 //! The access tokens of SuperTokens, versions 1 to 5.
 
+use std::borrow::Cow;
+
+use super::header::Header;
 use super::is_name;
-use super::jws::Header;
 use super::time::{expired, millis, not_yet_valid, numeric_date};
 use crate::session::clock::from_unix_millis;
 use crate::session::payload::Payload;
@@ -66,11 +68,11 @@ pub(super) fn session(version: u8, claims: Payload, now: i64) -> Result<Session,
     let expires_at = numeric_date(&claims, "exp")?.ok_or(malformed("there is no exp"))?;
     let user = user(&claims, "sub")?;
     let recipe_user = if version >= 5 { self::user(&claims, "rsub")? } else { user.clone() };
-    let tenant = if version >= 4 { required(&claims, "tId")? } else { DEFAULT_TENANT.to_owned() };
-    let handle = required(&claims, "sessionHandle")?;
+    let tenant: Box<str> = if version >= 4 { required(&claims, "tId")?.into() } else { DEFAULT_TENANT.into() };
+    let handle: Box<str> = required(&claims, "sessionHandle")?.into();
     required(&claims, "refreshTokenHash1")?;
     nullable(&claims, "parentRefreshTokenHash1")?;
-    let anti_csrf = nullable(&claims, "antiCsrfToken")?;
+    let anti_csrf: Option<Box<str>> = nullable(&claims, "antiCsrfToken")?.map(Into::into);
     expired(expires_at, now, 0)?;
     not_yet_valid(&claims, now, 0)?;
     let protected: &[&str] = match version {
@@ -125,16 +127,19 @@ fn user(claims: &Payload, name: &str) -> Result<UserId, AuthError> {
     UserId::new(required(claims, name)?).map_err(|_| malformed("the user id cannot be one"))
 }
 
-fn required(claims: &Payload, name: &str) -> Result<String, AuthError> {
+fn required<'a>(claims: &'a Payload, name: &str) -> Result<Cow<'a, str>, AuthError> {
     optional(claims, name)?.filter(|text| is_name(text)).ok_or(malformed("a required claim is missing or empty"))
 }
 
-fn optional(claims: &Payload, name: &str) -> Result<Option<String>, AuthError> {
-    claims.get(name).map_err(|_| malformed("a claim is not a string"))
+fn optional<'a>(claims: &'a Payload, name: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
+    claims.text(name).map_err(|_| malformed("a claim is not a string"))
 }
 
-fn nullable(claims: &Payload, name: &str) -> Result<Option<String>, AuthError> {
-    claims.get::<Option<String>>(name).map(Option::flatten).map_err(|_| malformed("a claim is not a string or null"))
+fn nullable<'a>(claims: &'a Payload, name: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
+    match claims.raw(name) {
+        Some("null") => Ok(None),
+        _ => claims.text(name).map_err(|_| malformed("a claim is not a string or null")),
+    }
 }
 
 fn malformed(reason: &'static str) -> AuthError {

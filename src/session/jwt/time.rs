@@ -57,6 +57,12 @@ pub(super) fn numeric_date(claims: &Payload, name: &str) -> Result<Option<i64>, 
 /// Any JSON number is taken: cores of SuperTokens before 6.0.9 wrote `1.691623046E9`. Fractions are rounded to a whole
 /// second, in the direction that makes a token valid for less long.
 fn millis_of(claims: &Payload, name: &str, round: fn(f64) -> f64) -> Result<Option<i64>, AuthError> {
+    // What nearly every issuer writes: whole seconds, of a length that is in range.
+    if let Some(digits) =
+        claims.raw(name).filter(|raw| raw.len() <= 11 && raw.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return Ok(digits.parse::<i64>().ok().map(|seconds| seconds * 1_000));
+    }
     let seconds: Option<f64> = claims.get(name).map_err(|_| malformed("a time is not a number"))?;
     match seconds {
         None => Ok(None),

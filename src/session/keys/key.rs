@@ -1,9 +1,9 @@
 use std::fmt;
 
 use jsonwebtoken::DecodingKey;
-use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
 use super::algorithm::{Algorithm, KeyType};
+use super::prepared::Prepared;
 use super::{jwk, pem, rsa, secret};
 
 /// One key with one algorithm, checked when it is loaded. `Debug` prints the algorithm only.
@@ -23,7 +23,7 @@ pub struct VerificationKey {
     algorithm: Algorithm,
     /// What tokens call the algorithm.
     name: &'static str,
-    key: DecodingKey,
+    key: Prepared,
 }
 
 /// Why a key cannot be used to verify sessions.
@@ -121,7 +121,7 @@ impl VerificationKey {
         let secret = secret.as_ref();
         let KeyType::Secret(min_bytes) = algorithm.key_type() else { return Err(InvalidKey::WrongType) };
         secret::check(secret, min_bytes)?;
-        Ok(Self::new(algorithm, DecodingKey::from_secret(secret)))
+        Self::new(algorithm, &DecodingKey::from_secret(secret))
     }
 
     /// Sets the name by which tokens ask for this key; without one, a single key takes tokens of any `kid`.
@@ -149,15 +149,13 @@ impl VerificationKey {
     }
 
     /// Tells whether the signature is right over these very bytes.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &Vec<u8>) -> bool {
-        // The provider is named and not looked up: another crate may have installed a different one, or none.
-        (DEFAULT_PROVIDER.verifier_factory)(&self.algorithm.to_jsonwebtoken(), &self.key)
-            .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.key.verifies(message, signature)
     }
 
     pub(super) fn rsa(algorithm: Algorithm, n: &[u8], e: &[u8]) -> Result<Self, InvalidKey> {
         rsa::check(n, e)?;
-        Ok(Self::new(algorithm, DecodingKey::from_rsa_raw_components(n, e)))
+        Self::new(algorithm, &DecodingKey::from_rsa_raw_components(n, e))
     }
 
     /// From an uncompressed point (SEC 1 section 2.3.3).
@@ -170,14 +168,14 @@ impl VerificationKey {
         if !on_curve {
             return Err(InvalidKey::InvalidPoint);
         }
-        Ok(Self::new(algorithm, DecodingKey::from_ec_der(point)))
+        Self::new(algorithm, &DecodingKey::from_ec_der(point))
     }
 
     pub(super) fn ed25519(x: &[u8]) -> Result<Self, InvalidKey> {
         if !pem::is_ed25519_point(x) {
             return Err(InvalidKey::InvalidPoint);
         }
-        Ok(Self::new(Algorithm::EdDSA, DecodingKey::from_ed_der(x)))
+        Self::new(Algorithm::EdDSA, &DecodingKey::from_ed_der(x))
     }
 
     pub(super) fn named(mut self, name: &'static str) -> Self {
@@ -185,8 +183,9 @@ impl VerificationKey {
         self
     }
 
-    fn new(algorithm: Algorithm, key: DecodingKey) -> Self {
-        Self { kid: None, algorithm, name: algorithm.name(), key }
+    fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, InvalidKey> {
+        let key = Prepared::new(algorithm, key).ok_or(InvalidKey::Malformed)?;
+        Ok(Self { kid: None, algorithm, name: algorithm.name(), key })
     }
 }
 

@@ -8,6 +8,7 @@ mod jwk;
 mod jwks;
 mod key;
 mod pem;
+mod prepared;
 mod rsa;
 mod secret;
 mod set;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use jwks::{Jwks, JwksBuilder, JwksError, JwksErrorKind, JwksStatus, JwksTransport};
 pub use key::{InvalidKey, VerificationKey};
-pub use set::{KeySet, SkippedKey};
+pub use set::{Generation, KeySet, SkippedKey};
 
 /// Where a verifier takes its keys from.
 ///
@@ -31,6 +32,12 @@ pub trait KeySource: Debug + Send + Sync + 'static {
     /// The keys that are usable now, without waiting; `None` when there never were any or they are too old.
     fn snapshot(&self) -> Option<Arc<KeySet>>;
 
+    /// The generation of what [`snapshot`](Self::snapshot) would answer now. This is all that a request with a known
+    /// session asks for, so a source that can tell it without a clone of its keys does.
+    fn current_generation(&self) -> Option<Generation> {
+        self.snapshot().map(|keys| keys.generation())
+    }
+
     /// Looks for newer keys because this `kid` is not in the snapshot (`None`: there is no snapshot). Answers `None`
     /// at once when looking is of no use now; else the future ends, within a deadline, when it was tried.
     fn refresh(&self, kid: Option<&str>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
@@ -39,6 +46,10 @@ pub trait KeySource: Debug + Send + Sync + 'static {
 impl KeySource for Arc<KeySet> {
     fn snapshot(&self) -> Option<Arc<KeySet>> {
         Some(Self::clone(self))
+    }
+
+    fn current_generation(&self) -> Option<Generation> {
+        Some(self.generation())
     }
 
     fn refresh(&self, _: Option<&str>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {

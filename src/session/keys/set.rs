@@ -34,12 +34,23 @@ pub struct KeySet {
     named: HashMap<Box<str>, VerificationKey>,
     unnamed: Option<VerificationKey>,
     skipped: Vec<SkippedKey>,
-    generation: u64,
+    generation: Generation,
     private: usize,
 }
 
-/// The number of the next set: what was verified under one set does not count under another.
+/// Tells one set of keys from every other of this process: what was verified under one does not count under another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Generation(u64);
+
+/// The number of the next set.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+impl Generation {
+    #[cfg(test)]
+    pub(crate) fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// A key of a JWK set that was left out, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,13 +180,14 @@ impl KeySet {
         }
     }
 
-    /// A number that no other set of this process has.
-    pub(crate) fn generation(&self) -> u64 {
+    /// What tells this set from others; a clone of the same `Arc` has the same.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
         self.generation
     }
 
     fn empty() -> Self {
-        let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
+        let generation = Generation(GENERATION.fetch_add(1, Ordering::Relaxed));
         Self { named: HashMap::new(), unnamed: None, skipped: Vec::new(), generation, private: 0 }
     }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::error::Failure;
 use super::session::Session;
 use super::{query, schema};
+use crate::store::waits::Wait;
 
 /// Past this a connection is asked whether it still lives before a statement is sent over it: a server that was
 /// restarted, or a firewall that forgets, is then noticed while nothing has happened yet.
@@ -122,6 +123,7 @@ impl Pool {
     }
 
     async fn lend(self: &Arc<Self>, deadline: Instant) -> Result<Session, Failure> {
+        let _wait = Wait::begin();
         let place = match timeout_at(deadline, Arc::clone(&self.free).acquire_owned()).await {
             Ok(place) => place.map_err(|_| Failure::closed())?,
             Err(_) => return Err(Failure::no_connection()),

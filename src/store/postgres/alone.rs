@@ -3,13 +3,14 @@
 //! Every statement is whole by itself, so what is repeated here is known to have changed nothing: it was undone because
 //! of others, or it met a document that came or went while it ran.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::calls::{Guard, Removed, Written};
 use super::change::Change;
-use super::database::{Database, Working};
+use super::database::{Database, Working, apart};
 use super::error::Failure;
 use super::session::Session;
 use super::works::{random, read};
@@ -19,9 +20,9 @@ use crate::user_id::UserId;
 
 /// Merges, weighs and writes, if the precondition holds.
 pub(super) async fn update(
-    database: &Database,
+    database: &Arc<Database>,
     user: &UserId,
-    change: &Change,
+    change: &Arc<Change>,
     when: Precondition,
     limits: &Limits,
     deadline: Instant,
@@ -31,9 +32,8 @@ pub(super) async fn update(
     let guard = if change.is_empty() { Guard { existing: false, ..guard } } else { guard };
     let mut attempts = Attempts::until(deadline);
     loop {
-        let (mut session, _working) = attempts.next(database).await?;
-        let version = random()?;
-        let (seen, fits) = match database.calls.write(&mut session, user, change, guard, version).await {
+        let (session, working) = attempts.next(database).await?;
+        let (seen, fits) = match write(database, session, working, user, change, guard).await {
             Ok(Written::Done(record)) => return Ok(record),
             Ok(Written::Not { seen, fits }) => (seen, fits),
             Err(failure) => {
@@ -59,15 +59,15 @@ pub(super) async fn update(
 
 /// Removes the document, if the precondition holds.
 pub(super) async fn clear(
-    database: &Database,
+    database: &Arc<Database>,
     user: &UserId,
     when: Precondition,
     deadline: Instant,
 ) -> Result<(), StoreError> {
     let mut attempts = Attempts::until(deadline);
     loop {
-        let (mut session, _working) = attempts.next(database).await?;
-        match remove(database, &mut session, user, when).await {
+        let (session, working) = attempts.next(database).await?;
+        match remove(database, session, working, user, when).await {
             Ok(Removed::Not { seen }) if !when.holds(seen) => return Err(StoreError::precondition_failed(seen)),
             // None was seen where there was nothing to remove, as it should be.
             Ok(Removed::Done | Removed::Not { seen: None }) => return Ok(()),
@@ -80,13 +80,18 @@ pub(super) async fn clear(
 
 /// The records of several users, from one statement.
 pub(super) async fn get_many(
-    database: &Database,
+    database: &Arc<Database>,
     users: &[UserId],
     deadline: Instant,
 ) -> Result<Vec<Option<Record>>, Failure> {
-    let _working = database.begin()?;
+    let working = database.begin()?;
     let mut session = database.session(deadline).await?;
-    read(database, &mut session, users).await?.into_iter().collect()
+    let (database, users) = (Arc::clone(database), users.to_vec());
+    let records = apart(async move {
+        let _working = working;
+        read(&database, &mut session, &users).await
+    });
+    records.await?.into_iter().collect()
 }
 
 fn guard(when: Precondition) -> Guard {
@@ -98,16 +103,38 @@ fn guard(when: Precondition) -> Guard {
     }
 }
 
+async fn write(
+    database: &Arc<Database>,
+    mut session: Session,
+    working: Working,
+    user: &UserId,
+    change: &Arc<Change>,
+    guard: Guard,
+) -> Result<Written, Failure> {
+    let (database, user, change, version) = (Arc::clone(database), user.clone(), Arc::clone(change), random()?);
+    let written = apart(async move {
+        let _working = working;
+        database.calls.write(&mut session, &user, &change, guard, version).await
+    });
+    written.await.map_err(Failure::of_a_write)
+}
+
 async fn remove(
-    database: &Database,
-    session: &mut Session,
+    database: &Arc<Database>,
+    mut session: Session,
+    working: Working,
     user: &UserId,
     when: Precondition,
 ) -> Result<Removed, Failure> {
-    match when {
-        Precondition::None => database.calls.delete(session, user).await.map(|()| Removed::Done),
-        when => database.calls.delete_if(session, user, guard(when)).await,
-    }
+    let (database, user) = (Arc::clone(database), user.clone());
+    let removed = apart(async move {
+        let _working = working;
+        match when {
+            Precondition::None => database.calls.delete(&mut session, &user).await.map(|()| Removed::Done),
+            when => database.calls.delete_if(&mut session, &user, guard(when)).await,
+        }
+    });
+    removed.await.map_err(Failure::of_a_write)
 }
 
 /// Attempts until something is decided, or until the deadline.
@@ -124,7 +151,7 @@ impl Attempts {
     }
 
     /// What the next attempt needs; before all but the first there is a pause.
-    async fn next(&mut self, database: &Database) -> Result<(Session, Working), Failure> {
+    async fn next(&mut self, database: &Arc<Database>) -> Result<(Session, Working), Failure> {
         if self.made > 0 {
             let next = Instant::now() + pause(self.made);
             if next >= self.deadline {

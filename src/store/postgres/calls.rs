@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::change::{Change, Weight};
 use super::error::Failure;
-use super::query::{self, Json, get, record};
+use super::query::{self, Json, Writes, get, record};
 use super::session::{Hidden, Session};
 use crate::metadata::{Limits, Record, Version};
 use crate::store::Namespace;
@@ -61,11 +61,13 @@ pub(super) enum Removed {
 pub(super) struct Calls {
     namespace: Namespace,
     limit: Weight,
+    writes: Arc<Writes>,
 }
 
 impl Calls {
-    pub(super) fn new(namespace: Namespace, limits: &Limits) -> Self {
-        Self { namespace, limit: Weight::limit(limits) }
+    /// Which tell of what they change, if asked to.
+    pub(super) fn new(namespace: Namespace, limits: &Limits, tell: bool) -> Self {
+        Self { namespace, limit: Weight::limit(limits), writes: Arc::new(Writes::new(tell)) }
     }
 
     /// Whether [`upsert`](Self::upsert) may be tried: it does not weigh a document that is new.
@@ -109,7 +111,7 @@ impl Calls {
             &self.limit.bytes,
             &self.limit.fields,
         ];
-        let rows = session.query(&query::UPSERT, params).await?;
+        let rows = session.query(&self.writes.upsert, params).await?;
         rows.first().map(|row| written(row, 0)).transpose()
     }
 
@@ -145,7 +147,7 @@ impl Calls {
             &self.limit.bytes,
             &self.limit.fields,
         ];
-        let rows = session.query(&query::UPSERT_MANY, params).await?;
+        let rows = session.query(&self.writes.upsert_many, params).await?;
         let mut merged: Vec<_> = upserts.iter().map(|_| Ok(None)).collect();
         for row in &rows {
             let place = get::<&str>(row, 0).map(|user| ids.binary_search(&user).ok());
@@ -177,7 +179,7 @@ impl Calls {
             &self.limit.bytes,
             &self.limit.fields,
         ];
-        let rows = session.query(&query::WRITE, params).await?;
+        let rows = session.query(&self.writes.write, params).await?;
         let row = rows.first().ok_or_else(Failure::damaged)?;
         if get(row, 0)? {
             return written(row, 1).map(Written::Done);
@@ -187,7 +189,7 @@ impl Calls {
     }
 
     pub(super) async fn delete(&self, session: &mut Session, user: &UserId) -> Result<(), Failure> {
-        session.query(&query::DELETE, &[&self.namespace(), &Hidden(user.as_str())]).await.map(drop)
+        session.query(&self.writes.delete, &[&self.namespace(), &Hidden(user.as_str())]).await.map(drop)
     }
 
     /// Removes, as far as the guard lets it.
@@ -199,7 +201,7 @@ impl Calls {
     ) -> Result<Removed, Failure> {
         let version = guard.version.map(|version| version.to_bits().cast_signed());
         let params: &[&(dyn ToSql + Sync)] = &[&self.namespace(), &Hidden(user.as_str()), &guard.existing, &version];
-        let rows = session.query(&query::DELETE_IF, params).await?;
+        let rows = session.query(&self.writes.delete_if, params).await?;
         let row = rows.first().ok_or_else(Failure::damaged)?;
         if get(row, 0)? {
             return Ok(Removed::Done);

@@ -1,6 +1,7 @@
 //! The pool of one store, from its first connection to its last.
 
-use std::sync::{Mutex, PoisonError};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::{OnceCell, watch};
@@ -10,6 +11,7 @@ use super::calls::Calls;
 use super::error::Failure;
 use super::schema;
 use super::session::Session;
+use crate::store::waits::Wait;
 
 /// How a pool is used.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +31,7 @@ pub(super) struct Database {
     schema: OnceCell<()>,
     /// Cloned by everything that is under way; none to clone after the store was closed.
     working: Mutex<Option<Working>>,
-    all_working: watch::Sender<()>,
+    all_working: Arc<watch::Sender<()>>,
 }
 
 /// Held by a piece of work until it ends.
@@ -38,7 +40,8 @@ pub(super) type Working = watch::Receiver<()>;
 impl Database {
     pub(super) fn new(pool: Pool, usage: Use, calls: Calls) -> Self {
         let (all_working, working) = watch::channel(());
-        Self { pool, usage, calls, schema: OnceCell::new(), working: Mutex::new(Some(working)), all_working }
+        let (working, all_working) = (Mutex::new(Some(working)), Arc::new(all_working));
+        Self { pool, usage, calls, schema: OnceCell::new(), working, all_working }
     }
 
     /// The most connections that there can be.
@@ -69,6 +72,7 @@ impl Database {
     }
 
     async fn connection(&self, deadline: Instant) -> Result<Object, Failure> {
+        let _wait = Wait::begin();
         match timeout_at(deadline, self.pool.get()).await {
             Ok(connection) => connection.map_err(Failure::of_pool),
             Err(_) => Err(Failure::no_connection()),
@@ -76,24 +80,33 @@ impl Database {
     }
 
     async fn ready(&self, connection: Object, deadline: Instant) -> Result<(), Failure> {
-        let makes_schema = self.usage.makes_schema;
-        // In a task of its own: a caller that goes away leaves nothing half done.
-        let prepare = || async move {
-            let prepared = tokio::spawn(schema::prepare(connection, makes_schema));
-            prepared.await.unwrap_or_else(|_| Err(Failure::ended()))
-        };
+        let prepare = || apart(schema::prepare(connection, self.usage.makes_schema));
         match timeout_at(deadline, self.schema.get_or_try_init(prepare)).await {
             Ok(ready) => ready.map(drop),
             Err(_) => Err(Failure::deadline()),
         }
     }
 
-    /// Begins nothing more, and waits for what is under way.
-    pub(super) async fn close(&self) {
+    /// Begins nothing more, and waits for what is under way. What has not come to its end when its time is over belongs
+    /// to a caller who neither polls it nor drops it, and is not waited for.
+    pub(super) async fn close(&self, deadline: Instant) {
         drop(self.working.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.all_working.closed().await;
-        if self.usage.owned {
-            self.pool.close();
-        }
+        let all_working = Arc::clone(&self.all_working);
+        let own_pool = self.usage.owned.then(|| self.pool.clone());
+        // In a task of its own, for a caller who does not wait. It does not panic, so there is nothing to tell of it.
+        let closing = tokio::spawn(async move {
+            let _ = timeout_at(deadline, all_working.closed()).await;
+            if let Some(pool) = own_pool {
+                pool.close();
+            }
+        });
+        let _ = closing.await;
     }
+}
+
+/// Runs in a task of its own: it goes on, and gives back what it holds, when its caller goes away or rests.
+pub(super) async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(Failure::ended()))
 }

@@ -64,7 +64,7 @@ impl Failure {
         }
     }
 
-    fn of_connecting(error: tokio_postgres::Error) -> Self {
+    pub(super) fn of_connecting(error: tokio_postgres::Error) -> Self {
         let kind = match error.as_db_error().map(|error| error.code().code()) {
             // A wrong password or name stays wrong, whoever tries again.
             Some(code) if class(code, &["28", "3D"]) => StoreErrorKind::Internal,
@@ -139,6 +139,11 @@ impl Failure {
 
     pub(super) fn encoding() -> Self {
         Self::new(StoreErrorKind::Unsupported, Cause::Encoding)
+    }
+
+    /// A write that ended early may have happened.
+    pub(super) fn of_a_write(self) -> Self {
+        if matches!(self.cause, Cause::Ended) { self.with_may_have_happened() } else { self }
     }
 
     pub(super) fn with_may_have_happened(mut self) -> Self {

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::database::{Database, Working};
 use super::error::Failure;
 use super::session::Session;
+use crate::store::waits::Wait;
 use crate::user_id::UserId;
 
 /// What calls want done: several of them by one statement.
@@ -58,6 +58,8 @@ struct State<W: Work> {
     /// The users of whom a work is under way.
     users: HashSet<UserId>,
     lanes: usize,
+    /// A caller serves itself.
+    lone: bool,
 }
 
 struct Call<W: Work> {
@@ -65,22 +67,27 @@ struct Call<W: Work> {
     deadline: Instant,
     answer: oneshot::Sender<Result<W::Answer, Failure>>,
     working: Working,
+    /// Until its group has a connection.
+    wait: Wait,
 }
 
 impl<W: Work> Gather<W> {
     pub(super) fn new(database: Arc<Database>, lanes: usize, most: usize) -> Arc<Self> {
-        let state = State { waiting: BTreeMap::new(), arrived: 0, users: HashSet::new(), lanes: 0 };
+        let state = State { waiting: BTreeMap::new(), arrived: 0, users: HashSet::new(), lanes: 0, lone: false };
         Arc::new(Self { database, lanes, most, state: Mutex::new(state) })
     }
 
     /// Has the work done, within the deadline.
     pub(super) async fn call(self: &Arc<Self>, work: W, deadline: Instant) -> Result<W::Answer, Failure> {
         let working = self.database.begin()?;
-        if let Some((lane, _busy)) = self.own_lane(&work) {
-            return lane.alone(work, deadline).await;
+        if let Some(_lone) = self.alone() {
+            let session = self.database.session(deadline).await?;
+            let answer = W::run(&self.database, session, vec![work]).await.pop();
+            // One answer each.
+            return answer.unwrap_or_else(|| Err(Failure::ended()));
         }
         let (answer, outcome) = oneshot::channel();
-        let place = self.wait_in_line(Call { work, deadline, answer, working });
+        let place = self.wait_in_line(Call { work, deadline, answer, working, wait: Wait::begin() });
         let lost = match timeout_at(deadline, outcome).await {
             Ok(Ok(outcome)) => return outcome,
             Ok(Err(_)) => Failure::ended(),
@@ -90,15 +97,13 @@ impl<W: Work> Gather<W> {
         Err(if W::WRITES { lost.with_may_have_happened() } else { lost })
     }
 
-    /// A lane for this work alone, served by its caller, when nobody waits.
-    fn own_lane(self: &Arc<Self>, work: &W) -> Option<(Lane<W>, Busy<'_, W>)> {
+    /// A call with nobody beside it is served by its caller, which spares a task. Never two at once: a caller that
+    /// rests, neither polled nor dropped, holds no more than this and a connection, and nobody else waits for it.
+    fn alone(&self) -> Option<Lone<'_, W>> {
         let mut state = self.lock();
-        if state.lanes == self.lanes || !state.waiting.is_empty() || !state.may_begin(work) {
-            return None;
-        }
-        let users: Vec<_> = work.alone_with().cloned().into_iter().collect();
-        state.users.extend(users.iter().cloned());
-        Some((self.open_lane(&mut state), Busy { gather: self, users }))
+        let alone = !state.lone && state.lanes == 0 && state.waiting.is_empty();
+        state.lone |= alone;
+        alone.then(|| Lone(self))
     }
 
     fn wait_in_line(self: &Arc<Self>, call: Call<W>) -> Place<'_, W> {
@@ -108,14 +113,10 @@ impl<W: Work> Gather<W> {
         let begins = state.lanes < self.lanes && state.may_begin(&call.work);
         state.waiting.insert(number, call);
         if begins {
-            tokio::spawn(self.open_lane(&mut state).serve());
+            state.lanes += 1;
+            tokio::spawn(Lane { gather: Arc::clone(self), counted: true }.serve());
         }
         Place { gather: self, number }
-    }
-
-    fn open_lane(self: &Arc<Self>, state: &mut State<W>) -> Lane<W> {
-        state.lanes += 1;
-        Lane { gather: Arc::clone(self), counted: true }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {
@@ -129,9 +130,10 @@ impl<W: Work> State<W> {
         work.alone_with().is_none_or(|user| !self.users.contains(user))
     }
 
-    /// The latest deadline of those that may begin; `None` when there are none.
+    /// The latest deadline of those that may begin; `None` when there are none. It is that of the last to arrive, since
+    /// all calls of a store have the same time.
     fn wanted_until(&self) -> Option<Instant> {
-        self.waiting.values().filter(|call| self.may_begin(&call.work)).map(|call| call.deadline).max()
+        self.waiting.values().rev().find(|call| self.may_begin(&call.work)).map(|call| call.deadline)
     }
 
     /// The next group; its users are busy from now on.
@@ -150,6 +152,15 @@ impl<W: Work> State<W> {
         let mut calls: Vec<_> = numbers.iter().filter_map(|number| self.waiting.remove(number)).collect();
         calls.sort_by(|one, other| one.work.alone_with().cmp(&other.work.alone_with()));
         calls
+    }
+}
+
+/// A caller that serves itself.
+struct Lone<'a, W: Work>(&'a Gather<W>);
+
+impl<W: Work> Drop for Lone<'_, W> {
+    fn drop(&mut self) {
+        self.0.lock().lone = false;
     }
 }
 
@@ -181,13 +192,6 @@ struct Lane<W: Work> {
 }
 
 impl<W: Work> Lane<W> {
-    async fn alone(&self, work: W, deadline: Instant) -> Result<W::Answer, Failure> {
-        let session = self.gather.database.session(deadline).await?;
-        let answer = W::run(&self.gather.database, session, vec![work]).await.pop();
-        // One answer each.
-        answer.unwrap_or_else(|| Err(Failure::ended()))
-    }
-
     async fn serve(mut self) {
         while let Some(until) = self.wanted_until() {
             match self.gather.database.session(until).await {
@@ -215,7 +219,8 @@ impl<W: Work> Lane<W> {
         let busy =
             Busy { gather: &self.gather, users: calls.iter().filter_map(|c| c.work.alone_with().cloned()).collect() };
         let (mut works, mut callers) = (Vec::with_capacity(calls.len()), Vec::with_capacity(calls.len()));
-        for Call { work, answer, working, .. } in calls {
+        for Call { work, answer, working, wait, .. } in calls {
+            drop(wait);
             works.push(work);
             callers.push((answer, working));
         }
@@ -246,14 +251,8 @@ impl<W: Work> Lane<W> {
 
 impl<W: Work> Drop for Lane<W> {
     fn drop(&mut self) {
-        if !self.counted {
-            return;
-        }
-        let mut state = self.gather.lock();
-        state.lanes -= 1;
-        // Some may have come while the caller had the lane for itself.
-        if let (Some(_), Ok(runtime)) = (state.wanted_until(), Handle::try_current()) {
-            runtime.spawn(self.gather.open_lane(&mut state).serve());
+        if self.counted {
+            self.gather.lock().lanes -= 1;
         }
     }
 }

@@ -6,6 +6,7 @@ mod change;
 mod database;
 mod error;
 mod gather;
+mod notices;
 mod options;
 mod query;
 mod schema;
@@ -28,15 +29,16 @@ use self::calls::Upsert;
 use self::change::Change;
 use self::database::Database;
 use self::gather::Gather;
+use self::notices::{Notices, Source};
 use self::works::{Read, Upserted};
-use super::{Capabilities, Durability, MetadataStore, StoreError};
+use super::{Capabilities, Changes, Durability, MetadataStore, StoreError};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;
 
 /// The most groups of reads under way at once, and of updates: few, so that they are large under load, and more than
 /// one, so that a group is made ready while another is at the server.
-const LANES: usize = 4;
+const LANES: usize = 3;
 
 /// Keeps the documents in PostgreSQL, as durably as that is configured; clones share the connections.
 ///
@@ -61,6 +63,7 @@ pub struct PostgresStore {
     upserts: Arc<Gather<Upsert>>,
     limits: Limits,
     deadline: Duration,
+    notices: Option<Arc<Notices>>,
 }
 
 impl PostgresStore {
@@ -81,7 +84,7 @@ impl PostgresStore {
     /// schema when it is missing; [`PostgresOptions::open`] does that at once.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::options().build(pool, false)
+        Self::options().build(pool, false, None)
     }
 
     /// Options to connect or to open a pool with.
@@ -104,8 +107,10 @@ impl PostgresStore {
         query::MIGRATIONS.concat()
     }
 
-    fn over(database: Database, options: &PostgresOptions) -> Self {
+    fn over(database: Database, options: PostgresOptions, source: Option<Source>) -> Self {
         let database = Arc::new(database);
+        let notices = source
+            .map(|source| Arc::new(Notices::new(source, Arc::clone(&database), options.namespace, options.deadline)));
         // A call that is sent by itself needs no more than a connection.
         let lanes = if options.group == 1 { database.connections() } else { LANES.min(database.connections()) };
         Self {
@@ -114,6 +119,7 @@ impl PostgresStore {
             database,
             limits: options.limits,
             deadline: options.deadline,
+            notices,
         }
     }
 }
@@ -161,13 +167,17 @@ impl MetadataStore for PostgresStore {
     ///
     /// # Cancel safety
     ///
-    /// No more calls are taken. To wait, and to end the connections, call it again.
+    /// The store closes all the same.
     async fn close(&self) {
-        self.database.close().await;
+        self.database.close(ends(self.deadline)).await;
     }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Durability::Server).with_conditional_writes().with_limits(self.limits)
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        Some(Arc::clone(self.notices.as_ref()?) as _)
     }
 }
 

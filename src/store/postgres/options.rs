@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
@@ -5,6 +6,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use super::PostgresStore;
 use super::calls::Calls;
 use super::database::{Database, Use};
+use super::notices::Source;
 use super::tls::connector;
 use super::url::Target;
 use crate::ConfigError;
@@ -26,7 +28,7 @@ use crate::store::Namespace;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresOptions {
     pub(super) namespace: Namespace,
     pub(super) limits: Limits,
@@ -36,6 +38,9 @@ pub struct PostgresOptions {
     named: bool,
     makes_schema: bool,
     offline_start: bool,
+    tells: bool,
+    /// Where to listen, if not where the store connects to.
+    heard_at: Option<String>,
 }
 
 impl PostgresOptions {
@@ -49,6 +54,8 @@ impl PostgresOptions {
             named: true,
             makes_schema: true,
             offline_start: false,
+            tells: false,
+            heard_at: None,
         }
     }
 
@@ -116,6 +123,30 @@ impl PostgresOptions {
         self
     }
 
+    /// Tells of each write by `NOTIFY`, in the statement that writes, so that the caches of other processes can drop what
+    /// it overtakes: see [`CachedStore::with_change_notices`](crate::store::CachedStore::with_change_notices). All
+    /// processes that write have to do so.
+    ///
+    /// Off by default: transactions that notify commit one after the other, in the whole server. [Gathered
+    /// calls](Self::with_group_size) are one transaction, so there is less of that when there is much to do.
+    ///
+    /// A cache listens on one connection more, to where [`connect`](Self::connect) leads. Where that is a pooler, or the
+    /// pool is given, say [where](Self::with_change_notices_at).
+    #[must_use]
+    pub fn with_change_notices(mut self) -> Self {
+        self.tells = true;
+        self
+    }
+
+    /// As [`with_change_notices`](Self::with_change_notices), and caches listen at this URL: for a pool that is given,
+    /// and for [transaction poolers](Self::with_transaction_pooler), which pass no notices on. It has to lead to the same
+    /// database of the same server.
+    #[must_use]
+    pub fn with_change_notices_at(mut self, url: impl Into<String>) -> Self {
+        self.heard_at = Some(url.into());
+        self.with_change_notices()
+    }
+
     /// Connects to a server, and makes the schema when it is missing.
     ///
     /// The URL is one of libpq, `postgres://` or `postgresql://`; the [module](super) tells which parameters matter.
@@ -135,12 +166,13 @@ impl PostgresOptions {
             target.limit_statements(self.deadline);
         }
         let tls = connector(target.trust, &target.roots)?;
+        let source = (self.tells && self.named).then(|| Source { config: target.config.clone(), tls: tls.clone() });
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(target.config, tls, ManagerConfig { recycling_method });
         // Without timeouts of its own a pool needs no runtime, which is all that can be wrong with one.
         let pool = Pool::builder(manager).max_size(self.connections).build();
         let pool = pool.map_err(|_| ConfigError::StoreUrl { problem: "no pool can be made for it" })?;
-        self.start(pool, true).await
+        self.start(pool, true, source).await
     }
 
     /// Works on a pool that the application owns, and makes the schema when it is missing. The pool keeps its size, and
@@ -154,21 +186,40 @@ impl PostgresOptions {
     ///
     /// As [`connect`](Self::connect).
     pub async fn open(self, pool: Pool) -> Result<PostgresStore, ConfigError> {
-        self.start(pool, false).await
+        self.start(pool, false, None).await
     }
 
-    async fn start(self, pool: Pool, owned: bool) -> Result<PostgresStore, ConfigError> {
+    async fn start(self, pool: Pool, owned: bool, source: Option<Source>) -> Result<PostgresStore, ConfigError> {
         let (offline, deadline) = (self.offline_start, self.deadline);
-        let store = self.build(pool, owned);
+        let source = match &self.heard_at {
+            Some(url) => {
+                let Target { config, trust, roots } = Target::parse(url, deadline)?;
+                Some(Source { config, tls: connector(trust, &roots)? })
+            }
+            None => source,
+        };
+        let store = self.build(pool, owned, source);
         if !offline {
             store.database.open(super::ends(deadline)).await?;
         }
         Ok(store)
     }
 
-    pub(super) fn build(self, pool: Pool, owned: bool) -> PostgresStore {
-        let calls = Calls::new(self.namespace.clone(), &self.limits);
+    pub(super) fn build(self, pool: Pool, owned: bool, source: Option<Source>) -> PostgresStore {
+        let calls = Calls::new(self.namespace.clone(), &self.limits, self.tells);
         let usage = Use { owned, named: self.named, makes_schema: self.makes_schema };
-        PostgresStore::over(Database::new(pool, usage, calls), &self)
+        PostgresStore::over(Database::new(pool, usage, calls), self, source)
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("namespace", &self.namespace)
+            .field("limits", &self.limits)
+            .field("deadline", &self.deadline)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! One connection of the pool, lent for one piece of work: how a statement is sent, and what becomes of the connection.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::BytesMut;
@@ -12,8 +13,9 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use super::error::Failure;
 
 /// A statement of which every execution is a transaction by itself.
+#[derive(Debug)]
 pub(super) struct Statement {
-    pub(super) sql: &'static str,
+    pub(super) sql: Cow<'static, str>,
     pub(super) types: &'static [Type],
     /// Whether it may change something.
     pub(super) writes: bool,
@@ -96,7 +98,8 @@ async fn send(
     params: &[&(dyn ToSql + Sync)],
     sent: &mut bool,
 ) -> Result<Vec<Row>, Failure> {
-    let Statement { sql, types, writes } = *statement;
+    let Statement { sql, types, writes } = statement;
+    let (types, writes) = (*types, *writes);
     if connection.is_closed() {
         return Err(Failure::lost());
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo};
+use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, RedisConnectionInfo};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -34,43 +35,68 @@ impl Connector {
         Self { login, tls, patience, queue }
     }
 
+    /// A connection for calls.
     pub(super) async fn connect(&self, address: &Address) -> Result<Connection, Cause> {
-        timeout(self.patience, self.attempt(address)).await.unwrap_or_else(|_| Err(Cause::late()))
+        let attempt = async {
+            let connection = self.attempt(address, &self.login, self.config()).await?;
+            // A server that refuses is sent the text of a script instead, when it does not know one.
+            let scripts = query::scripts();
+            let loaded = connection.calls.clone().send_packed_commands(&scripts, 0, scripts.len()).await;
+            loaded.map_err(Cause::connection)?;
+            Ok(connection)
+        };
+        timeout(self.patience, attempt).await.unwrap_or_else(|_| Err(Cause::late()))
     }
 
-    async fn attempt(&self, address: &Address) -> Result<Connection, Cause> {
+    /// A connection on which the server may also speak first; what it says so comes here, before the answer to
+    /// anything that it has read later.
+    pub(super) async fn listen(&self, address: &Address, said: UnboundedSender<PushInfo>) -> Result<Connection, Cause> {
+        let login = self.login.clone().set_protocol(ProtocolVersion::RESP3);
+        let attempt = self.attempt(address, &login, self.config().set_push_sender(said));
+        timeout(self.patience, attempt).await.unwrap_or_else(|_| Err(Cause::late()))
+    }
+
+    fn config(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(self.queue)
+    }
+
+    async fn attempt(
+        &self,
+        address: &Address,
+        login: &RedisConnectionInfo,
+        config: AsyncConnectionConfig,
+    ) -> Result<Connection, Cause> {
         let failed = |error: io::Error| Cause::unreachable(&error);
         match address {
             Address::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
                 // A call is one write: nothing is gained by waiting for more.
                 stream.set_nodelay(true).map_err(failed)?;
-                let Some(tls) = &self.tls else { return self.login(stream).await };
+                let Some(tls) = &self.tls else { return start(stream, login, config).await };
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| Cause::new(StoreErrorKind::Internal, "no certificate can be valid for the host"))?;
-                self.login(tls.connect(name, stream).await.map_err(failed)?).await
+                start(tls.connect(name, stream).await.map_err(failed)?, login, config).await
             }
             #[cfg(unix)]
             Address::Socket(path) => {
                 let stream = tokio::net::UnixStream::connect(path).await.map_err(failed)?;
-                self.login(stream).await
+                start(stream, login, config).await
             }
         }
     }
+}
 
-    async fn login(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Connection, Cause> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(self.queue);
-        let (calls, driver) =
-            MultiplexedConnection::new_with_config(&self.login, stream, config).await.map_err(Cause::connection)?;
-        let connection = Connection { calls, driver: tokio::spawn(driver).abort_handle() };
-        // A server that refuses is sent the text of a script instead, when it does not know one.
-        let scripts = query::scripts();
-        connection.calls.clone().send_packed_commands(&scripts, 0, scripts.len()).await.map_err(Cause::connection)?;
-        Ok(connection)
-    }
+async fn start(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    login: &RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> Result<Connection, Cause> {
+    let (calls, driver) =
+        MultiplexedConnection::new_with_config(login, stream, config).await.map_err(Cause::connection)?;
+    Ok(Connection { calls, driver: tokio::spawn(driver).abort_handle() })
 }
 
 /// TLS by rustls, which trusts the authorities of the system and these certificates.

@@ -6,6 +6,7 @@ mod connect;
 mod error;
 mod gather;
 mod link;
+mod notices;
 mod options;
 mod query;
 mod server;
@@ -26,9 +27,11 @@ pub use options::RedisOptions;
 use self::address::Location;
 use self::connect::Connector;
 use self::error::{Cause, Failure};
+use self::notices::Notices;
 use self::query::{By, Keys, Terms};
 use self::server::{Call, Purpose, Servers};
-use super::{Capabilities, Durability, MetadataStore, StoreError, StoreErrorKind};
+use super::waits::Wait;
+use super::{Capabilities, Changes, Durability, MetadataStore, StoreError, StoreErrorKind};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record, Version};
 use crate::user_id::UserId;
@@ -60,6 +63,8 @@ pub struct RedisStore(Arc<Inner>);
 
 struct Inner {
     servers: Servers,
+    /// For connections beside those of the servers.
+    connector: Arc<Connector>,
     keys: Keys,
     limits: Limits,
     time_to_live: Duration,
@@ -107,9 +112,10 @@ impl RedisStore {
         }
         let tls = if tls { Some(connect::tls(&options.root_certificates)?) } else { None };
         let places = u32::try_from(options.queue).unwrap_or(u32::MAX).min(1 << 20);
-        let connector = Connector::new(login, tls, CONNECTING.min(options.deadline), places as usize);
+        let connector = Arc::new(Connector::new(login, tls, CONNECTING.min(options.deadline), places as usize));
         let inner = Inner {
-            servers: Servers::new(place, connector),
+            servers: Servers::new(place, &connector),
+            connector,
             keys: Keys::new(&options.prefix, &options.namespace),
             limits: options.limits,
             time_to_live: options.time_to_live.unwrap_or_default(),
@@ -141,10 +147,12 @@ impl Inner {
         if self.closed.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Closed));
         }
+        let _wait = Wait::begin();
         match timeout_at(deadline, self.room.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
+            // With the deadline of one call that of those behind it passes, and what is sent then has no time for its answer.
+            Ok(Ok(permit)) if Instant::now() < deadline => Ok(permit),
             Ok(Err(_)) => Err(StoreError::new(StoreErrorKind::Closed)),
-            Err(_) => Err(Cause::new(StoreErrorKind::Unavailable, "too many calls are under way").into()),
+            Ok(Ok(_)) | Err(_) => Err(Cause::new(StoreErrorKind::Unavailable, "too many calls are under way").into()),
         }
     }
 
@@ -239,5 +247,9 @@ impl MetadataStore for RedisStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Durability::Server).with_conditional_writes().with_limits(self.0.limits)
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        Some(Arc::new(Notices(Arc::clone(&self.0))))
     }
 }

@@ -1,10 +1,13 @@
-//! The only file with commands: what is sent, and how an answer becomes a record.
+//! The only place with commands: what is sent, and how an answer becomes a record.
+
+mod servers;
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Script, Value, cmd};
 
+pub(super) use self::servers::{asking, cluster_state, hello, is_cluster, is_primary, server_kind, shape, slots};
 use super::error;
 use crate::metadata::{
     InvalidMetadata, InvalidMetadataKind, Limits, Metadata, MetadataUpdate, Precondition, Record, Version,
@@ -46,6 +49,19 @@ impl Keys {
     /// length, and what is between the braces decides alone on the slot in a Cluster, since no id brings braces in.
     pub(super) fn of(&self, user: &UserId) -> String {
         format!("{}{}}}", self.stem, escaped(user.as_str()))
+    }
+
+    /// The user whose key this is.
+    pub(super) fn user(&self, key: &str) -> Option<UserId> {
+        let id = key.strip_prefix(&self.stem)?.strip_suffix('}')?;
+        UserId::new(id.replace("%7D", "}").replace("%7B", "{").replace("%25", "%")).ok()
+    }
+
+    /// Makes the server tell which of these keys change, by whomever.
+    pub(super) fn track(&self) -> Cmd {
+        let mut command = cmd("CLIENT");
+        command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(&self.stem);
+        command
     }
 }
 
@@ -107,23 +123,6 @@ pub(super) fn wait(replicas: u32, at_most: Duration) -> Cmd {
     command
 }
 
-pub(super) fn server_kind() -> Cmd {
-    let mut command = cmd("INFO");
-    command.arg("cluster");
-    command
-}
-
-pub(super) fn slots() -> Cmd {
-    let mut command = cmd("CLUSTER");
-    command.arg("SLOTS");
-    command
-}
-
-/// Lets a server take the next command for a slot that it is about to get.
-pub(super) fn asking() -> Cmd {
-    cmd("ASKING")
-}
-
 fn script(by: By, text: &str, digest: &str, key: &str, when: &Precondition) -> Cmd {
     let mut command = match by {
         By::Digest => cmd("EVALSHA"),
@@ -146,17 +145,6 @@ fn hash_field(name: &str) -> Vec<u8> {
 /// Whether the server does not know the script of an answer's command, which was not run then.
 pub(super) fn is_unknown_script(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoScript))
-}
-
-/// Whether `INFO` tells that the server is one of a Cluster. One that does not let us ask is taken for one that is not.
-pub(super) fn is_cluster(answer: &Value) -> Result<bool, StoreError> {
-    match answer {
-        Value::BulkString(text) => {
-            Ok(text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"cluster_enabled:1")))
-        }
-        Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => Ok(false),
-        other => Err(refused(other.clone())),
-    }
 }
 
 /// The number of replicas that `WAIT` tells.

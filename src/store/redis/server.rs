@@ -72,11 +72,10 @@ impl Server {
 }
 
 impl Servers {
-    pub(super) fn new(place: Place, connector: Connector) -> Self {
-        let connector = Arc::new(connector);
+    pub(super) fn new(place: Place, connector: &Arc<Connector>) -> Self {
         match place {
-            Place::One(address) => Self::One(Server::new(address, &connector)),
-            Place::Cluster(seeds) => Self::Cluster(Cluster::new(seeds, connector)),
+            Place::One(address) => Self::One(Server::new(address, connector)),
+            Place::Cluster(seeds) => Self::Cluster(Cluster::new(seeds, Arc::clone(connector))),
         }
     }
 
@@ -121,6 +120,14 @@ impl Servers {
                 server.call(commands, purpose, deadline).await
             }
             outcome => outcome,
+        }
+    }
+
+    /// All that take writes now.
+    pub(super) async fn primaries(&self, deadline: Instant) -> Result<Vec<Address>, Failure> {
+        match self {
+            Self::One(server) => Ok(vec![server.address().clone()]),
+            Self::Cluster(cluster) => cluster.primaries(deadline).await,
         }
     }
 

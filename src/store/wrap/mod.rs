@@ -1,10 +1,11 @@
-//! Stores around a store: a deadline, what operators look at, a cache.
+//! Stores around a store: a deadline, what operators look at, a cache, batches.
 //!
 //! | Wrapper | Adds | Needs |
 //! |---|---|---|
 //! | [`TimeoutStore`] | a deadline on every call | Tokio's time |
 //! | [`ObservedStore`] | a `tracing` span a call, and with the feature `metrics` numbers for the `metrics` facade | |
 //! | [`CachedStore`] | documents that were read a moment ago, from memory | Tokio |
+//! | [`BatchedStore`] | reads of a moment in one call | Tokio |
 //!
 //! Each keeps the contract of [`MetadataStore`](super::MetadataStore) when the store inside does, so they can be put around
 //! one another. From the inside out, a usual order is: the store, a deadline on what it does, numbers about that, the
@@ -29,10 +30,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batched;
 mod cached;
 mod observed;
 mod timeout;
 
+pub use batched::BatchedStore;
 pub use cached::CachedStore;
 pub use observed::ObservedStore;
 pub use timeout::TimeoutStore;

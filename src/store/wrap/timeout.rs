@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
-use crate::store::{Capabilities, MetadataStore, StoreError, StoreErrorKind};
+use crate::store::{Capabilities, Changes, MetadataStore, StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
 /// Ends every call on a store at a deadline; clones share the store and have a deadline each.
@@ -81,5 +81,9 @@ impl MetadataStore for TimeoutStore {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        self.inner.changes()
     }
 }

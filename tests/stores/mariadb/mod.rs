@@ -2,9 +2,7 @@
 
 mod calls;
 mod conformance;
-mod faults;
 mod galera;
-mod proxy;
 mod schema;
 mod tls;
 

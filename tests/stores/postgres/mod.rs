@@ -1,10 +1,14 @@
 //! `PostgresStore` on servers of our own: the contract, and what that does not say.
 
 mod conformance;
+mod groups;
+mod notices;
 mod pooler;
 mod rows;
 mod schema;
 mod tls;
+#[cfg(feature = "metrics")]
+mod waits;
 mod weight;
 
 use tower_user_metadata::store::{MetadataStore, PostgresStore};

@@ -6,7 +6,7 @@ use tower_user_metadata::store::{MetadataStore, RedisStore};
 use tower_user_metadata::{Metadata, Precondition, UserId};
 
 use super::{update, user};
-use crate::servers::redis::{Cluster, Redis};
+use crate::cluster::Cluster;
 use crate::support::vectors::say;
 
 const CANARIES: usize = 20;
@@ -71,15 +71,7 @@ async fn storm(store: RedisStore) -> (usize, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_dropped_calls_mixes_nobody_up() {
-    let Some(redis) = Redis::start(&[]).await else { return };
-    let (dropped, checked) = storm(RedisStore::open(redis.url()).await.expect("opened")).await;
-    say(&format!("Redis: {dropped} calls were dropped, {checked} documents beside them were the right ones"));
-    assert!(dropped > 1_000, "{dropped}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nor_in_a_cluster() {
+async fn a_storm_of_dropped_calls_in_a_cluster_mixes_nobody_up() {
     let Some(cluster) = Cluster::start(Duration::from_secs(15)).await else { return };
     let (dropped, checked) = storm(RedisStore::open(cluster.url()).await.expect("opened")).await;
     say(&format!("Redis Cluster: {dropped} calls were dropped, {checked} documents beside them were the right ones"));

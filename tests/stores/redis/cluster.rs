@@ -9,7 +9,7 @@ use tower_user_metadata::store::{MetadataStore, RedisStore};
 use tower_user_metadata::{MetadataUpdate, Precondition, Record, StoreErrorKind, UserId};
 
 use super::{twin_number, twins, user};
-use crate::servers::redis::{Cluster, eventually};
+use crate::cluster::{Cluster, eventually};
 use crate::support::vectors::say;
 
 const WRITERS: usize = 8;

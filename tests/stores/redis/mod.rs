@@ -2,11 +2,9 @@
 
 mod cancel;
 mod cluster;
-mod crash;
 mod layout;
-mod lost;
+mod notices;
 mod outages;
-mod processes;
 mod refusals;
 mod replicas;
 mod tls;
@@ -16,7 +14,8 @@ use std::time::Duration;
 use tower_user_metadata::store::{MetadataStore, Namespace, RedisStore};
 use tower_user_metadata::{MetadataUpdate, Precondition, Record, StoreError, UserId};
 
-use crate::servers::redis::{Cluster, Redis};
+use crate::cluster::Cluster;
+use crate::servers::redis::Redis;
 use crate::suite;
 
 #[tokio::test(flavor = "multi_thread")]

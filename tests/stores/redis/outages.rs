@@ -1,59 +1,13 @@
-//! A server that is not there, that goes away, that does not answer, and a store that is closed.
+//! A server that does not answer, and a store that is closed.
 
 use std::time::{Duration, Instant};
 
-use tower_user_metadata::store::{MetadataStore, RedisStore, connect};
-use tower_user_metadata::{ConfigError, Precondition, StoreErrorKind};
+use tower_user_metadata::store::{MetadataStore, RedisStore};
+use tower_user_metadata::{Precondition, StoreErrorKind};
 
 use super::{json, open, put, update, user};
-use crate::servers::redis::{Redis, eventually};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_down_at_the_start() {
-    let Some(mut redis) = Redis::start(&[]).await else { return };
-    redis.kill();
-    let begin = Instant::now();
-    let ConfigError::Store(error) = RedisStore::open(redis.url()).await.expect_err("down") else { panic!("its kind") };
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    assert!(begin.elapsed() < Duration::from_secs(3));
-    let error = connect(&redis.url()).await.expect_err("down");
-    assert!(matches!(error, ConfigError::Store(_)), "{error}");
-
-    let store = RedisStore::options(redis.url()).with_offline_start().open().await.expect("opened");
-    for _ in 0..10 {
-        let error = put(&store, "alice", r#"{"a":1}"#).await.expect_err("down");
-        assert!(error.is_retryable(), "{error:?}");
-        assert!(store.get(&user("alice")).await.expect_err("down").is_retryable());
-    }
-    redis.restart().await;
-    let begin = Instant::now();
-    while let Err(error) = put(&store, "alice", r#"{"a":1}"#).await {
-        assert!(error.is_retryable(), "{error:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_goes_away_and_comes_back() {
-    let Some(mut redis) = Redis::start(&[]).await else { return };
-    let store = open(&redis).await;
-    let record = put(&store, "alice", r#"{"a":1}"#).await.expect("written");
-    for round in 0..3 {
-        redis.kill();
-        let begin = Instant::now();
-        for _ in 0..20 {
-            assert!(store.get(&user("alice")).await.is_err(), "round {round}");
-            let error = put(&store, "alice", r#"{"b":2}"#).await.expect_err("down");
-            // The loss of the connection was seen before the write was sent.
-            assert!(error.is_retryable(), "{error:?}");
-        }
-        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
-        redis.restart().await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        assert_eq!(store.get(&user("alice")).await.expect("it is back"), Some(record.clone()));
-    }
-}
+use crate::cluster::eventually;
+use crate::servers::redis::Redis;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer() {

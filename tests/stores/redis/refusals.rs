@@ -4,7 +4,8 @@ use tower_user_metadata::store::{MetadataStore, RedisStore};
 use tower_user_metadata::{ConfigError, Precondition, StoreErrorKind};
 
 use super::{json, open, printed, put, user};
-use crate::servers::redis::{Cluster, Redis};
+use crate::cluster::Cluster;
+use crate::servers::redis::Redis;
 
 #[tokio::test]
 async fn without_memory_the_old_document_stays_and_can_be_made_smaller() {

@@ -2,89 +2,57 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tower_user_metadata::store::{MetadataStore, SqliteStore};
 use tower_user_metadata::{ConfigError, MetadataUpdate, Precondition, StoreErrorKind};
 
 use super::{twin_number, twins, user};
+use crate::disk::SmallDisk;
 
-/// A small file system in memory, gone at the end.
-struct Mounted {
-    directory: tempfile::TempDir,
+fn file(disk: &SmallDisk) -> PathBuf {
+    disk.path().join("metadata.db")
 }
 
-impl Mounted {
-    /// `None`, and a line that says so, where it cannot be mounted.
-    fn new(megabytes: u32, test: &str) -> Option<Self> {
-        let mounted = Self { directory: tempfile::tempdir().expect("a directory") };
-        if mounted.mount(&["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]) {
-            return Some(mounted);
+/// Mounts it anew. A process that another test starts holds all files for a moment, so it may need some patience.
+fn remount(disk: &SmallDisk, option: &str) {
+    let option = format!("remount,{option}");
+    let mounted = (0..100).any(|_| {
+        let mounted = disk.mount(&["-o", &option]);
+        if !mounted {
+            std::thread::sleep(Duration::from_millis(10));
         }
-        println!("NOT RUN: {test}: a tmpfs cannot be mounted here");
-        None
-    }
-
-    fn mount(&self, arguments: &[&str]) -> bool {
-        let mount = Command::new("mount").args(arguments).arg(self.path()).output();
-        mount.is_ok_and(|output| output.status.success())
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn file(&self) -> PathBuf {
-        self.path().join("metadata.db")
-    }
-
-    /// Mounts it anew. A process that another test starts holds all files for a moment, so it may need some patience.
-    fn remount(&self, option: &str) {
-        let option = format!("remount,{option}");
-        let mounted = (0..100).any(|_| {
-            let mounted = self.mount(&["-o", &option]);
-            if !mounted {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            mounted
-        });
-        assert!(mounted, "{option}");
-    }
-
-    /// Fills the disk up to some free bytes.
-    fn fill(&self, left: usize) -> PathBuf {
-        let filler = self.path().join("filler");
-        let mut file = fs::File::create(&filler).expect("created");
-        let mut size = 0;
-        for chunk in [64 << 10, 4 << 10] {
-            while file.write_all(&vec![0; chunk]).is_ok() {
-                size += chunk;
-            }
-        }
-        file.set_len((size - left) as u64).expect("cut");
-        filler
-    }
+        mounted
+    });
+    assert!(mounted, "{option}");
 }
 
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).output();
+/// Fills the disk up to some free bytes.
+fn fill(disk: &SmallDisk, left: usize) -> PathBuf {
+    let filler = disk.path().join("filler");
+    let mut file = fs::File::create(&filler).expect("created");
+    let mut size = 0;
+    for chunk in [64 << 10, 4 << 10] {
+        while file.write_all(&vec![0; chunk]).is_ok() {
+            size += chunk;
+        }
     }
+    file.set_len((size - left) as u64).expect("cut");
+    filler
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_an_error_and_passes() {
-    let Some(disk) = Mounted::new(8, "a_full_disk_is_an_error_and_passes") else { return };
-    let store = SqliteStore::open(disk.file()).await.expect("opened");
+    let Some(disk) = SmallDisk::new(8, "a_full_disk_is_an_error_and_passes") else { return };
+    let store = SqliteStore::open(file(&disk)).await.expect("opened");
     let filler = "x".repeat(4_000);
     let write = |number: u64| twins(number).set("filler", &filler);
     let users: Vec<_> = (0..16).map(|task| user(&format!("user{task}"))).collect();
     for id in &users {
         store.update(id, &write(0), &Precondition::None).await.expect("there is space");
     }
-    let fill = disk.fill(300 << 10);
+    let fill = fill(&disk, 300 << 10);
 
     let tasks: Vec<_> = users
         .iter()
@@ -117,7 +85,7 @@ async fn a_full_disk_is_an_error_and_passes() {
         assert_eq!(twin_number(&store, id).await, Some(5_000));
     }
     store.close().await;
-    let store = SqliteStore::open(disk.file()).await.expect("opened");
+    let store = SqliteStore::open(file(&disk)).await.expect("opened");
     for id in &users {
         assert_eq!(twin_number(&store, id).await, Some(5_000));
     }
@@ -126,28 +94,28 @@ async fn a_full_disk_is_an_error_and_passes() {
 
 #[tokio::test]
 async fn a_full_disk_at_the_start_is_an_error() {
-    let Some(disk) = Mounted::new(8, "a_full_disk_at_the_start_is_an_error") else { return };
-    let filler = disk.fill(0);
-    match SqliteStore::open(disk.file()).await.expect_err("no space") {
+    let Some(disk) = SmallDisk::new(8, "a_full_disk_at_the_start_is_an_error") else { return };
+    let filler = fill(&disk, 0);
+    match SqliteStore::open(file(&disk)).await.expect_err("no space") {
         ConfigError::Store(error) => assert_eq!(error.kind(), StoreErrorKind::Unavailable),
         error => panic!("{error:?}"),
     }
     fs::remove_file(filler).expect("removed");
-    SqliteStore::open(disk.file()).await.expect("what is left of the first attempt is no obstacle").close().await;
+    SqliteStore::open(file(&disk)).await.expect("what is left of the first attempt is no obstacle").close().await;
 }
 
 #[tokio::test]
 async fn a_disk_that_cannot_be_written_is_refused() {
-    let Some(disk) = Mounted::new(8, "a_disk_that_cannot_be_written_is_refused") else { return };
-    let store = SqliteStore::open(disk.file()).await.expect("opened");
+    let Some(disk) = SmallDisk::new(8, "a_disk_that_cannot_be_written_is_refused") else { return };
+    let store = SqliteStore::open(file(&disk)).await.expect("opened");
     store.update(&user("alice"), &twins(1), &Precondition::None).await.expect("written");
     store.close().await;
-    disk.remount("ro");
-    let error = SqliteStore::open(disk.file()).await.expect_err("read-only");
+    remount(&disk, "ro");
+    let error = SqliteStore::open(file(&disk)).await.expect_err("read-only");
     assert!(matches!(error, ConfigError::StoreFile { .. }), "{error:?}");
 
-    disk.remount("rw");
-    let store = SqliteStore::open(disk.file()).await.expect("opened");
+    remount(&disk, "rw");
+    let store = SqliteStore::open(file(&disk)).await.expect("opened");
     assert_eq!(twin_number(&store, &user("alice")).await, Some(1));
     store.close().await;
 }

@@ -6,7 +6,7 @@ mod crash;
 mod disk;
 mod file;
 mod groups;
-mod processes;
+mod handles;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,9 +118,6 @@ fn child_process() {
     let file = PathBuf::from(std::env::var_os(CHILD_FILE).expect("a file"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     match role.split_once(' ') {
-        Some(("fields", first)) => {
-            runtime.block_on(processes::write_own_fields(&file, first.parse().expect("a number")));
-        }
         Some(("acknowledge", from)) => {
             runtime.block_on(crash::acknowledge(&file, from.parse().expect("a number")));
         }

@@ -2,7 +2,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tower_user_metadata::store::{CachedStore, MemoryStore, MetadataStore, Namespace, ObservedStore, TimeoutStore};
+use tower_user_metadata::store::{
+    BatchedStore, CachedStore, MemoryStore, MetadataStore, Namespace, ObservedStore, TimeoutStore,
+};
 
 use crate::suite;
 
@@ -26,6 +28,11 @@ async fn a_store_with_a_deadline_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_observed_store_keeps_the_contract() {
     keeps_the_contract("ObservedStore", |store| ObservedStore::new(store, "memory")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batched_store_keeps_the_contract() {
+    keeps_the_contract("BatchedStore", BatchedStore::new).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

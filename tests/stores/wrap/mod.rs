@@ -1,6 +1,9 @@
+mod batched;
 mod cached;
 mod conformance;
 mod interleavings;
+mod notices;
 mod observed;
+mod once;
 mod staged;
 mod timeout;

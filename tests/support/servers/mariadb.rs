@@ -17,9 +17,6 @@ use crate::support::vectors::not_run;
 /// How long a server may take to start.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Where Debian has the library that makes several servers one cluster.
-const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
-
 const NAME: &str = "tester";
 
 /// A server that syncs before it acknowledges; it is stopped when it goes out of scope.
@@ -27,8 +24,8 @@ const NAME: &str = "tester";
 pub(crate) struct Mariadb {
     pub(crate) directory: TempDir,
     pub(crate) port: u16,
-    password: String,
-    arguments: Vec<String>,
+    pub(crate) password: String,
+    pub(crate) arguments: Vec<String>,
     running: Option<Running>,
 }
 
@@ -74,33 +71,7 @@ impl Mariadb {
         Some(Self::up(directory, password, settings).await)
     }
 
-    /// Starts the first node of a cluster; `None`, and a line that says so, when MariaDB or Galera is not installed.
-    pub(crate) async fn start_cluster() -> Option<Self> {
-        if !Path::new(GALERA).is_file() {
-            not_run(&format!("tests with Galera: no {GALERA}"));
-            return None;
-        }
-        let mut settings = node_settings("gcomm://");
-        settings.push("--wsrep-new-cluster".to_owned());
-        let settings: Vec<_> = settings.iter().map(String::as_str).collect();
-        Self::start(&settings).await
-    }
-
-    /// Starts one more node, which gets its data from those that are there.
-    pub(crate) async fn join_cluster(&self) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        give_away(directory.path());
-        fs::create_dir(directory.path().join("data")).expect("a directory");
-        give_away(&directory.path().join("data"));
-        fs::write(directory.path().join("init.sql"), "").expect("written");
-        let own = "--wsrep-node-address=";
-        let first = self.arguments.iter().find_map(|argument| argument.strip_prefix(own)).expect("a cluster");
-        let settings = node_settings(&format!("gcomm://{first}"));
-        let settings: Vec<_> = settings.iter().map(String::as_str).collect();
-        Self::up(directory, self.password.clone(), &settings).await
-    }
-
-    async fn up(directory: TempDir, password: String, settings: &[&str]) -> Self {
+    pub(crate) async fn up(directory: TempDir, password: String, settings: &[&str]) -> Self {
         let arguments = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut server = Self { directory, port: 0, password, arguments, running: None };
         // Somebody else may take a port that was free a moment ago.
@@ -189,26 +160,6 @@ impl Drop for Mariadb {
     }
 }
 
-/// What makes a server a node of a cluster on the loopback.
-fn node_settings(cluster: &str) -> Vec<String> {
-    let [node, increments, state] = [(); 3].map(|()| free_port());
-    let provider = format!(
-        "base_host=127.0.0.1;base_port={node};gmcast.listen_addr=tcp://127.0.0.1:{node};\
-         ist.recv_addr=127.0.0.1:{increments};gcache.size=16M"
-    );
-    vec![
-        "--wsrep-on=ON".to_owned(),
-        format!("--wsrep-provider={GALERA}"),
-        format!("--wsrep-provider-options={provider}"),
-        format!("--wsrep-cluster-address={cluster}"),
-        format!("--wsrep-node-address=127.0.0.1:{node}"),
-        format!("--wsrep-sst-receive-address=127.0.0.1:{state}"),
-        "--wsrep-sst-method=rsync".to_owned(),
-        "--binlog-format=ROW".to_owned(),
-        "--innodb-autoinc-lock-mode=2".to_owned(),
-    ]
-}
-
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = ["/usr/sbin".into(), "/usr/bin".into()].into_iter().chain(std::env::split_paths(&path));
@@ -224,7 +175,7 @@ fn as_owner(program: &Path) -> Command {
     command
 }
 
-fn give_away(path: &Path) {
+pub(crate) fn give_away(path: &Path) {
     if let Some((user, group)) = owner() {
         chown(path, Some(user), Some(group)).expect("given to mysql");
     }
@@ -240,7 +191,7 @@ fn owner() -> Option<(u32, u32)> {
     Some((user, group))
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("an address").port()
 }

@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::num::NonZeroU32;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::{digest, hmac, pbkdf2};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 use tokio::time::sleep;
 use tokio_postgres::NoTls;
@@ -17,7 +21,7 @@ use crate::support::vectors::not_run;
 /// How long a server may take to start or stop.
 const LONGEST: Duration = Duration::from_secs(60);
 
-const NAME: &str = "tester";
+pub(crate) const NAME: &str = "tester";
 
 /// A server that syncs before it acknowledges; it is stopped when it goes out of scope.
 #[derive(Debug)]
@@ -25,7 +29,7 @@ pub(crate) struct Postgres {
     pub(crate) directory: TempDir,
     pub(crate) port: u16,
     pub(crate) password: String,
-    arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     pub(crate) running: Option<Running>,
 }
 
@@ -52,7 +56,8 @@ impl Postgres {
         let directory = tempfile::tempdir().expect("a directory");
         let password = format!("{:016x}", getrandom::u64().expect("random numbers"));
         give_away(directory.path());
-        for (name, content) in files.iter().map(|(name, content)| (*name, content)).chain([("password", &password)]) {
+        let verifier = verifier(&password);
+        for (name, content) in files.iter().map(|(name, content)| (*name, content)).chain([("password", &verifier)]) {
             let path = directory.path().join(name);
             fs::write(&path, content).expect("written");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("private");
@@ -66,15 +71,19 @@ impl Postgres {
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let arguments = settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
-        let mut server = Self { directory, port: 0, password, arguments, running: None };
+        Some(Self { directory, port: 0, password, arguments, running: None }.somewhere().await)
+    }
+
+    /// Starts it on a port that is free.
+    pub(crate) async fn somewhere(mut self) -> Self {
         // Somebody else may take a port that was free a moment ago.
         for _ in 0..10 {
-            server.port = free_port();
-            if server.run().await {
-                return Some(server);
+            self.port = free_port();
+            if self.run().await {
+                return self;
             }
         }
-        panic!("PostgreSQL does not start: {}", server.log());
+        panic!("PostgreSQL does not start: {}", self.log());
     }
 
     pub(crate) fn url(&self) -> String {
@@ -153,7 +162,7 @@ impl Drop for Postgres {
 }
 
 /// The directory with `initdb` and `postgres`, of the newest version that is installed.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok().into_iter().flatten().flatten();
     let mut found: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
     found.sort_by_key(|bin| bin.parent().and_then(|v| v.file_name()?.to_str()?.parse::<u32>().ok()));
@@ -170,7 +179,19 @@ pub(crate) fn as_owner(program: &Path) -> Command {
     command
 }
 
-fn give_away(path: &Path) {
+/// What the server keeps of a password (RFC 5803), after a single iteration: thousands of them would be most of the time
+/// that these tests take.
+fn verifier(password: &str) -> String {
+    let (salt, mut salted) = (b"salt of the tests", [0; 32]);
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, NonZeroU32::MIN, salt, password.as_bytes(), &mut salted);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
+    let stored_key = digest::digest(&digest::SHA256, hmac::sign(&key, b"Client Key").as_ref());
+    let server_key = hmac::sign(&key, b"Server Key");
+    let [salt, stored, server] = [&salt[..], stored_key.as_ref(), server_key.as_ref()].map(|b| STANDARD.encode(b));
+    format!("SCRAM-SHA-256$1:{salt}${stored}:{server}")
+}
+
+pub(crate) fn give_away(path: &Path) {
     if let Some((user, group)) = owner() {
         chown(path, Some(user), Some(group)).expect("given to postgres");
     }

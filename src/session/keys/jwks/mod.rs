@@ -23,7 +23,7 @@ pub use error::{JwksError, JwksErrorKind};
 pub use transport::JwksTransport;
 
 use self::source::Source;
-use super::{Algorithm, KeySet, KeySource, SkippedKey};
+use super::{Algorithm, Generation, KeySet, KeySource, SkippedKey};
 
 type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -133,7 +133,11 @@ impl Jwks {
 
 impl KeySource for Jwks {
     fn snapshot(&self) -> Option<Arc<KeySet>> {
-        self.0.snapshot()
+        self.0.for_request(Arc::clone)
+    }
+
+    fn current_generation(&self) -> Option<Generation> {
+        self.0.for_request(|keys| keys.generation())
     }
 
     fn refresh(&self, kid: Option<&str>) -> Option<Fetching> {

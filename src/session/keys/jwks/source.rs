@@ -58,8 +58,8 @@ impl Source {
         })
     }
 
-    /// The keys, if they are not too old, for a request: it makes sure that somebody looks after the schedule.
-    pub(super) fn snapshot(self: &Arc<Self>) -> Option<Arc<KeySet>> {
+    /// What a request takes of the keys, if they are not too old: it makes sure that somebody looks after the schedule.
+    pub(super) fn for_request<T>(self: &Arc<Self>, take: impl FnOnce(&Arc<KeySet>) -> T) -> Option<T> {
         self.keep_up();
         let loaded = self.loaded.load();
         let loaded = loaded.as_ref()?;
@@ -67,7 +67,7 @@ impl Source {
         if age > self.times.refresh_interval {
             self.mend_schedule();
         }
-        (age < self.times.max_stale).then(|| Arc::clone(&loaded.fetched.keys))
+        (age < self.times.max_stale).then(|| take(&loaded.fetched.keys))
     }
 
     /// The keys, if they are not too old.

@@ -138,6 +138,12 @@ impl Cluster {
         timeout_at(deadline, self.fetch_map(&seen, None)).await.unwrap_or_else(|_| Err(Failure::NotSent(Cause::late())))
     }
 
+    /// All primaries that have slots now.
+    pub(super) async fn primaries(&self, deadline: Instant) -> Result<Vec<Address>, Failure> {
+        self.first_map(deadline).await?;
+        Ok(self.map.load().servers().iter().map(|server| server.address().clone()).collect())
+    }
+
     async fn fetch_map(&self, seen: &Arc<Map>, moved: Option<(u16, Address)>) -> Result<(), Failure> {
         let _turn = self.fetching.acquire().await;
         let known = self.map.load_full();

@@ -33,6 +33,24 @@ pub(super) struct Entry {
     pub(super) as_of: Instant,
 }
 
+/// How fresh an answer has to be.
+#[derive(Clone, Copy)]
+pub(super) struct Fresh {
+    /// The longest time in which it may have been overtaken.
+    pub(super) max_age: Duration,
+    /// The longest time that it is kept while news of changes confirm it.
+    pub(super) longest: Duration,
+    /// All changes before this were told, and so have reached the entries. Looked up before the entry is.
+    pub(super) heard: Option<Instant>,
+}
+
+impl Fresh {
+    fn fits(self, as_of: Instant) -> bool {
+        as_of.elapsed() < self.max_age
+            || (as_of.elapsed() < self.longest && self.heard.is_some_and(|heard| heard.elapsed() < self.max_age))
+    }
+}
+
 impl Entries {
     pub(super) fn new(max_bytes: usize) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -48,10 +66,15 @@ impl Entries {
         Self(Cache::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default()))
     }
 
-    /// What the store said of this user less than `max_age` ago.
-    pub(super) fn get(&self, user: &UserId, max_age: Duration) -> Option<Answer> {
+    /// What the store said of this user, if that is fresh enough.
+    pub(super) fn get(&self, user: &UserId, wanted: Fresh) -> Option<Answer> {
         let entry = self.0.get(user)?;
-        (entry.as_of.elapsed() < max_age).then_some(entry.answer)
+        wanted.fits(entry.as_of).then_some(entry.answer)
+    }
+
+    /// The same, however old it is, and without being a use of it.
+    pub(super) fn peek(&self, user: &UserId) -> Option<Answer> {
+        self.0.peek(user).map(|entry| entry.answer)
     }
 
     pub(super) fn insert(&self, user: &UserId, entry: Entry) {

@@ -10,18 +10,22 @@
 //!
 //! So whatever is kept or shared was the store's state at a time when no write was under way, and no write has begun
 //! since. A write whose future was dropped is over for these rules, although it may still happen in the store.
+//!
+//! A change that the store tells of ends what is kept and shared of the user, unless it led to just what is kept. While a
+//! write is under way, its answer is kept if the last change that was told led to it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::entries::{Answer, Entries, Entry};
+use super::entries::{Answer, Entries, Entry, Fresh};
+use super::listening::Heard;
 use super::load::{Lead, Load};
 use crate::metadata::Record;
+use crate::store::{Change, ChangeListener};
 use crate::user_id::UserId;
 
 pub(super) struct Flights {
@@ -30,6 +34,8 @@ pub(super) struct Flights {
     users: Mutex<HashMap<UserId, Flight>>,
     /// Whether nothing is kept any more; changed under the lock of `users`.
     closed: AtomicBool,
+    /// Changed under the lock of `users`, after the entries that it does not confirm were taken out.
+    heard: Heard,
 }
 
 enum Flight {
@@ -39,6 +45,8 @@ enum Flight {
         under_way: usize,
         /// Whether the last of them to end may answer something that is overtaken.
         crowded: bool,
+        /// The last change that the store told of meanwhile.
+        told: Option<Change>,
     },
 }
 
@@ -50,28 +58,33 @@ pub(super) enum Source {
 
 impl Flights {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { entries: Entries::new(max_bytes), users: Mutex::default(), closed: AtomicBool::new(false) }
+        let entries = Entries::new(max_bytes);
+        Self { entries, users: Mutex::default(), closed: AtomicBool::new(false), heard: Heard::default() }
     }
 
     pub(super) fn entries(&self) -> &Entries {
         &self.entries
     }
 
+    pub(super) fn heard(&self) -> Option<Instant> {
+        self.heard.get()
+    }
+
     /// A source for each user, and the load that has to be started for them, if any.
-    pub(super) fn sources(this: &Arc<Self>, users: &[UserId], max_age: Duration) -> (Vec<Source>, Option<Lead>) {
+    pub(super) fn sources(this: &Arc<Self>, users: &[UserId], wanted: Fresh) -> (Vec<Source>, Option<Lead>) {
         let (load, outcome) = Load::new();
         let mut asked = Vec::new();
         let mut under_way = this.lock();
         let sources = users.iter().map(|user| {
-            if let Some(answer) = this.entries.get(user, max_age) {
+            if let Some(answer) = this.entries.get(user, wanted) {
                 return Source::Kept(answer);
             }
             let shared = match under_way.get(user) {
                 // The answer may be as old as the load is now.
-                Some(Flight::Load(load, at)) if load.age() < max_age => {
+                Some(Flight::Load(load, at)) if load.age() < wanted.max_age => {
                     return Source::Load(Arc::clone(load), *at);
                 }
-                Some(Flight::Load(..)) | None => !max_age.is_zero(),
+                Some(Flight::Load(..)) | None => !wanted.max_age.is_zero(),
                 Some(Flight::Writes { .. }) => false,
             };
             let at = asked.len();
@@ -107,14 +120,14 @@ impl Flights {
         let mut users = this.lock();
         match users.entry(user.clone()) {
             Slot::Occupied(mut slot) => match slot.get_mut() {
-                Flight::Writes { under_way, crowded } => {
+                Flight::Writes { under_way, crowded, .. } => {
                     *under_way += 1;
                     *crowded = true;
                 }
-                load @ Flight::Load(..) => *load = Flight::Writes { under_way: 1, crowded: false },
+                load @ Flight::Load(..) => *load = Flight::Writes { under_way: 1, crowded: false, told: None },
             },
             Slot::Vacant(slot) => {
-                slot.insert(Flight::Writes { under_way: 1, crowded: false });
+                slot.insert(Flight::Writes { under_way: 1, crowded: false, told: None });
             }
         }
         this.entries.remove(user);
@@ -133,15 +146,14 @@ impl Flights {
     }
 
     pub(super) fn invalidate_all(&self) {
+        self.drop_all(&mut self.lock());
+    }
+
+    /// What changes from now on may not be told.
+    pub(super) fn lost(&self) {
         let mut users = self.lock();
-        users.retain(|_, flight| match flight {
-            Flight::Writes { crowded, .. } => {
-                *crowded = true;
-                true
-            }
-            Flight::Load(..) => false,
-        });
-        self.entries.clear();
+        self.heard.set(None);
+        self.drop_all(&mut users);
     }
 
     /// Keeps nothing from now on, so that reads find out that the store is closed.
@@ -150,6 +162,17 @@ impl Flights {
         self.closed.store(true, Ordering::Relaxed);
         self.entries.clear();
         drop(users);
+    }
+
+    fn drop_all(&self, users: &mut HashMap<UserId, Flight>) {
+        users.retain(|_, flight| match flight {
+            Flight::Writes { crowded, .. } => {
+                *crowded = true;
+                true
+            }
+            Flight::Load(..) => false,
+        });
+        self.entries.clear();
     }
 
     fn keep(&self, _locked: &MutexGuard<'_, HashMap<UserId, Flight>>, user: &UserId, entry: Entry) {
@@ -161,6 +184,33 @@ impl Flights {
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Flight>> {
         // Whoever panics with the lock held leaves a flight too many, which costs shared loads, or an entry too few.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ChangeListener for Flights {
+    fn changed(&self, user: &UserId, change: Change) {
+        let mut users = self.lock();
+        if let Slot::Occupied(mut slot) = users.entry(user.clone()) {
+            match slot.get_mut() {
+                Flight::Writes { told, .. } => *told = Some(change),
+                Flight::Load(..) => drop(slot.remove()),
+            }
+        }
+        if self.entries.peek(user).is_some_and(|Answer(kept)| !change.led_to(kept.as_ref())) {
+            self.entries.remove(user);
+        }
+    }
+
+    fn all_changed(&self) {
+        self.invalidate_all();
+    }
+
+    fn heard(&self, before: Instant) {
+        let mut users = self.lock();
+        if self.heard.get().is_none() {
+            self.drop_all(&mut users);
+        }
+        self.heard.set(Some(before));
     }
 }
 
@@ -183,14 +233,15 @@ impl Drop for Write {
     fn drop(&mut self) {
         let mut users = self.flights.lock();
         let Slot::Occupied(mut slot) = users.entry(self.user.clone()) else { return };
-        let Flight::Writes { under_way, crowded } = slot.get_mut() else { return };
+        let Flight::Writes { under_way, crowded, told } = slot.get_mut() else { return };
         *under_way -= 1;
         if *under_way > 0 {
             return;
         }
-        let alone = !*crowded;
+        let (alone, told) = (!*crowded, *told);
         slot.remove();
-        if let Some(answer) = self.answer.take().filter(|_| alone) {
+        let last = |answer: &Answer| told.is_none_or(|change| change.led_to(answer.0.as_ref()));
+        if let Some(answer) = self.answer.take().filter(|answer| alone && last(answer)) {
             self.flights.keep(&users, &self.user, Entry { answer, as_of: self.began });
         }
     }

@@ -1,5 +1,6 @@
 mod entries;
 mod flights;
+mod listening;
 mod load;
 
 use std::fmt;
@@ -8,9 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::entries::Fresh;
 use self::flights::{Flights, Source};
+use self::listening::Listening;
+use crate::ConfigError;
 use crate::metadata::{MetadataUpdate, Precondition, Record};
-use crate::store::{Capabilities, MetadataStore, StoreError};
+use crate::store::{Capabilities, Changes, MetadataStore, StoreError};
 use crate::user_id::UserId;
 
 /// Answers reads from memory for a while; clones share the cache.
@@ -42,7 +46,8 @@ use crate::user_id::UserId;
 ///   user who is being written go to the store.
 /// * **Writes past it**, by another process or through another `CachedStore` over the same store, at most
 ///   [`with_max_age`](Self::with_max_age), 5 seconds by default: a read answers the document as it was at some time in
-///   the `max_age` before the read began, or later. [`invalidate`](Self::invalidate) ends the wait for one user.
+///   the `max_age` before the read began, or later. [`invalidate`](Self::invalidate) ends the wait for one user, and
+///   [`with_change_notices`](Self::with_change_notices) for all, where the store tells of changes.
 /// * A write through this cache **whose outcome is unknown**, since it failed so or its future was dropped, counts as one
 ///   past it from then on.
 ///
@@ -65,6 +70,8 @@ pub struct CachedStore {
     inner: Arc<dyn MetadataStore>,
     flights: Arc<Flights>,
     max_age: Duration,
+    longest: Duration,
+    listening: Option<Arc<Listening>>,
 }
 
 impl CachedStore {
@@ -75,7 +82,13 @@ impl CachedStore {
     /// way. The cache is divided into parts of 1 MiB or more, and a document that is larger than a part is not kept.
     #[must_use]
     pub fn new(store: impl MetadataStore, max_bytes: usize) -> Self {
-        Self { inner: Arc::new(store), flights: Arc::new(Flights::new(max_bytes)), max_age: Duration::from_secs(5) }
+        Self {
+            inner: Arc::new(store),
+            flights: Arc::new(Flights::new(max_bytes)),
+            max_age: Duration::from_secs(5),
+            longest: Duration::ZERO,
+            listening: None,
+        }
     }
 
     /// Sets how old a cached document may be, for reads through this handle and its later clones. Default 5 seconds:
@@ -86,6 +99,42 @@ impl CachedStore {
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
+    }
+
+    /// Listens to what the store tells of the writes of all processes, and drops what they overtake: a read misses them
+    /// for the time that the news takes, some milliseconds, and not for [`max_age`](Self::with_max_age).
+    ///
+    /// A document that nobody writes is kept for `longest`, for reads through this handle and its later clones, as long
+    /// as the news come in: each quarter of `max_age` the cache makes sure that none are on their way. So `max_age` is
+    /// still how much a read can miss when the connection for the news goes silent. When it is known to be lost,
+    /// everything is dropped, and until there is a new one, documents are kept for `max_age` only. A new one is tried
+    /// for after 50 milliseconds, and then at intervals that double up to 5 seconds.
+    ///
+    /// `longest` is the bound for writers of whom the store does not tell, such as processes that opened it without
+    /// its option for that: a minute for most services.
+    ///
+    /// # Errors
+    ///
+    /// The store does not tell of changes ([`ConfigError::StoreOption`]): it is one that never does, or it was opened
+    /// without its option for that.
+    #[cfg_attr(feature = "postgres", doc = "", doc = "```no_run")]
+    #[cfg_attr(not(feature = "postgres"), doc = "", doc = "```ignore")]
+    /// use std::time::Duration;
+    /// use tower_user_metadata::store::{CachedStore, PostgresStore};
+    ///
+    /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = PostgresStore::options().with_change_notices().connect("postgres://app@db.internal/app").await?;
+    /// let store = CachedStore::new(store, 64 * 1024 * 1024).with_change_notices(Duration::from_secs(60))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_change_notices(mut self, longest: Duration) -> Result<Self, ConfigError> {
+        let problem = "the store does not tell of changes, or was opened without its option for that";
+        let changes =
+            self.inner.changes().ok_or(ConfigError::StoreOption { option: "with_change_notices", problem })?;
+        self.longest = longest;
+        self.listening = Some(Arc::new(Listening::new(changes)));
+        Ok(self)
     }
 
     /// Drops what is known of a user: each read that begins after this sees what was written before it.
@@ -100,9 +149,16 @@ impl CachedStore {
         self.flights.invalidate_all();
     }
 
+    fn wanted(&self) -> Fresh {
+        Fresh { max_age: self.max_age, longest: self.longest, heard: self.flights.heard() }
+    }
+
     async fn read(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
-        let (sources, lead) = Flights::sources(&self.flights, users, self.max_age);
+        let (sources, lead) = Flights::sources(&self.flights, users, self.wanted());
         if let Some(lead) = lead {
+            if let Some(listening) = &self.listening {
+                listening.ensure(&self.flights, self.max_age);
+            }
             lead.start(Arc::clone(&self.inner));
         }
         let mut records = Vec::with_capacity(sources.len());
@@ -130,7 +186,7 @@ impl fmt::Debug for CachedStore {
 #[async_trait]
 impl MetadataStore for CachedStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
-        if let Some(answer) = self.flights.entries().get(user, self.max_age) {
+        if let Some(answer) = self.flights.entries().get(user, self.wanted()) {
             return Ok(answer.0);
         }
         Ok(self.read(std::slice::from_ref(user)).await?.pop().flatten())
@@ -156,10 +212,17 @@ impl MetadataStore for CachedStore {
 
     async fn close(&self) {
         self.flights.close();
+        if let Some(listening) = &self.listening {
+            listening.close();
+        }
         self.inner.close().await;
     }
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        self.inner.changes()
     }
 }

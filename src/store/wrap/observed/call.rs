@@ -52,7 +52,7 @@ impl Call {
         mut self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let outcome = call.instrument(self.span.clone()).await;
+        let outcome = self.numbers.with_waits(call.instrument(self.span.clone())).await;
         self.ended = true;
         self.numbers.ended();
         match &outcome {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use self::call::{Call, Operation};
 use self::numbers::Numbers;
 use crate::metadata::{MetadataUpdate, Precondition, Record};
-use crate::store::{Capabilities, MetadataStore, StoreError};
+use crate::store::{Capabilities, Changes, MetadataStore, StoreError};
 use crate::user_id::UserId;
 
 /// Shows operators what a store does; clones share the store and report under one name.
@@ -51,6 +51,7 @@ use crate::user_id::UserId;
 /// | `user_metadata_store_unknown_outcomes_total` | counter, those of them that may have happened | calls | `store`, `operation` |
 /// | `user_metadata_store_calls_in_flight` | gauge | calls | `store`, `operation` |
 /// | `user_metadata_store_document_bytes` | histogram, documents answered by reads and updates, as compact JSON | bytes | `store`, `operation` |
+/// | `user_metadata_store_pool_wait_seconds` | histogram, waits for a connection of the store's pool, or for room on a shared one | seconds | `store`, `operation` |
 ///
 /// `kind` is a [`StoreErrorKind`](crate::StoreErrorKind) in small letters, such as `timeout` or `precondition_failed`, or `dropped`
 /// for a call whose caller went away before its end: of such a write the outcome is unknown. A failed precondition and
@@ -58,7 +59,9 @@ use crate::user_id::UserId;
 ///
 /// [`close`](MetadataStore::close) is handed on and not observed.
 ///
-/// How long a call waited for a connection of a pool is known to the store alone. Here it is a part of the duration.
+/// Waits are told by the stores that have pools: PostgreSQL, where a call that is gathered waits until its group has a
+/// connection, MariaDB, and Redis, where calls share a connection and wait when too many are under way. To make a
+/// connection is part of the wait, and a wait is part of the duration. A call that tries again waits again.
 ///
 /// Around and inside a [`CachedStore`](super::CachedStore), under two names, the numbers of calls tell how many reads
 /// the cache answered.
@@ -139,5 +142,9 @@ impl MetadataStore for ObservedStore {
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn changes(&self) -> Option<Arc<dyn Changes>> {
+        self.inner.changes()
     }
 }

@@ -1,12 +1,14 @@
 //! The numbers of the `metrics` facade; [`ObservedStore`](super::ObservedStore) has the table.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::{Gauge, Key, Label, Level, Metadata, with_recorder};
 use tokio::time::Instant;
 
 use super::call::Operation;
 use crate::metadata::Record;
+use crate::store::waits::{Observer, observed};
 
 /// Where the numbers say that they come from.
 static HERE: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
@@ -15,10 +17,10 @@ static HERE: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some
 #[derive(Debug)]
 pub(super) struct Numbers {
     store: &'static str,
-    get: Keys,
-    get_many: Keys,
-    update: Keys,
-    clear: Keys,
+    get: Arc<Keys>,
+    get_many: Arc<Keys>,
+    update: Arc<Keys>,
+    clear: Arc<Keys>,
 }
 
 #[derive(Debug)]
@@ -27,18 +29,20 @@ struct Keys {
     in_flight: Key,
     document_bytes: Key,
     unknown_outcomes: Key,
+    pool_wait: Key,
 }
 
 impl Numbers {
     pub(super) fn new(store: &'static str) -> Self {
         let keys = |operation: Operation| {
             let labels = || labels([("store", store), ("operation", operation.name())]);
-            Keys {
+            Arc::new(Keys {
                 duration: Key::from_parts("user_metadata_store_call_duration_seconds", labels()),
                 in_flight: Key::from_parts("user_metadata_store_calls_in_flight", labels()),
                 document_bytes: Key::from_parts("user_metadata_store_document_bytes", labels()),
                 unknown_outcomes: Key::from_parts("user_metadata_store_unknown_outcomes_total", labels()),
-            }
+                pool_wait: Key::from_parts("user_metadata_store_pool_wait_seconds", labels()),
+            })
         };
         Self {
             store,
@@ -49,13 +53,19 @@ impl Numbers {
         }
     }
 
-    fn keys(&self, operation: Operation) -> &Keys {
+    fn keys(&self, operation: Operation) -> &Arc<Keys> {
         match operation {
             Operation::Get => &self.get,
             Operation::GetMany => &self.get_many,
             Operation::Update => &self.update,
             Operation::Clear => &self.clear,
         }
+    }
+}
+
+impl Observer for Keys {
+    fn waited(&self, time: Duration) {
+        with_recorder(|to| to.register_histogram(&self.pool_wait, &HERE)).record(time);
     }
 }
 
@@ -73,6 +83,11 @@ impl Running {
         let in_flight = with_recorder(|to| to.register_gauge(&numbers.keys(operation).in_flight, &HERE));
         in_flight.increment(1.0);
         Self { numbers, operation, began: Instant::now(), in_flight }
+    }
+
+    /// Makes the call, and counts how long it waits for a connection.
+    pub(super) async fn with_waits<T>(&self, call: impl Future<Output = T>) -> T {
+        observed(Arc::clone(self.numbers.keys(self.operation)) as _, call).await
     }
 
     pub(super) fn ended(&self) {

@@ -22,6 +22,11 @@ impl Running {
     }
 
     #[expect(clippy::unused_self, reason = "as with the feature `metrics`")]
+    pub(super) async fn with_waits<T>(&self, call: impl Future<Output = T>) -> T {
+        call.await
+    }
+
+    #[expect(clippy::unused_self, reason = "as with the feature `metrics`")]
     pub(super) fn ended(&self) {}
 
     #[expect(clippy::unused_self, reason = "as with the feature `metrics`")]

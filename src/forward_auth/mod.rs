@@ -1,0 +1,122 @@
+//! Sessions for services that cannot use this crate: a proxy asks here before it lets a request through.
+//!
+//! [`ForwardAuth`] answers the checks of nginx's `auth_request`, Traefik's `ForwardAuth`, Caddy's `forward_auth` and Envoy's
+//! `ext_authz` over HTTP. The program `user-metadata-auth` (feature `sidecar`) serves it; in a service of one's own it
+//! mounts like any Tower service.
+//!
+#![doc = include_str!("docs.md")]
+
+mod demand;
+mod identity;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::Service;
+
+pub use self::identity::{SESSION_HANDLE, TENANT_ID, USER_ID};
+
+use self::demand::{Check, Demand, Method};
+use crate::authenticator::{Authenticated, Authenticator};
+use crate::layer::{JsonRejection, RejectionResponse};
+use crate::session::claims::PrimitiveArrayClaim;
+
+/// Answers whether a request that a proxy holds has a session, and whose; see the [module](crate::forward_auth).
+///
+/// ```
+/// use http::Request;
+/// use tower::Service;
+/// use tower_user_metadata::forward_auth::{ForwardAuth, USER_ID};
+/// # use tower_user_metadata::session::{Session, SessionVerifier, Verdict, VerifyInput};
+/// use tower_user_metadata::{Authenticator, UserId, store::MemoryStore};
+/// # #[derive(Debug)]
+/// # struct Trusting;
+/// # impl SessionVerifier for Trusting {
+/// #     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+/// #         let user = UserId::new(input.token).expect("a test");
+/// #         Verdict::Ready(Ok(Session::assertion(user, input.now + std::time::Duration::from_secs(60)).build()))
+/// #     }
+/// # }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let verifier = Trusting;
+/// let mut checks = ForwardAuth::new(Authenticator::new(verifier, MemoryStore::new()));
+/// # let token = "alice";
+/// let check = Request::get("/auth").header("authorization", format!("Bearer {token}")).body(())?;
+/// let answer = checks.call(check).await?;
+/// assert_eq!(answer.status(), 200);
+/// assert_eq!(answer.headers()[USER_ID], "alice");
+/// assert_eq!(checks.call(Request::get("/auth").body(())?).await?.status(), 401);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ForwardAuth {
+    authenticator: Authenticator,
+}
+
+impl ForwardAuth {
+    /// Checks with this authenticator; what it demands is demanded by every path.
+    #[must_use]
+    pub fn new(authenticator: Authenticator) -> Self {
+        Self { authenticator }
+    }
+
+    async fn answer(self, check: Request<()>) -> Response<Full<Bytes>> {
+        // A path that is not one of ours is a mistake of the proxy's configuration: it must not let anybody in.
+        let Some(Check { demand, method }) = Check::from_path(check.uri().path()) else {
+            return status(StatusCode::NOT_FOUND);
+        };
+        let method = match method {
+            Method::Own => check.method().as_str(),
+            Method::Forwarded => demand::forwarded_method(check.headers()),
+        };
+        let authenticator = match demand {
+            Demand::Session => self.authenticator,
+            Demand::Optional => self.authenticator.optional(),
+            Demand::All { roles, permissions } => {
+                let role = |role: String| PrimitiveArrayClaim::USER_ROLE.includes(role);
+                let permission = |permission: String| PrimitiveArrayClaim::PERMISSION.includes(permission);
+                let demands = roles.into_iter().map(role).chain(permissions.into_iter().map(permission));
+                demands.fold(self.authenticator, Authenticator::with_claim_validator)
+            }
+        };
+        match authenticator.authenticate(method, check.headers()).await {
+            Ok(authenticated) => {
+                let session = authenticated.map(|Authenticated { session, .. }| session);
+                let mut response = status(StatusCode::OK);
+                *response.headers_mut() = identity::headers(session.as_ref());
+                response
+            }
+            Err(error) => JsonRejection.response(&error),
+        }
+    }
+}
+
+fn status(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+impl<B> Service<Request<B>> for ForwardAuth {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The body is not looked at: proxies send none, or that of the request that they hold.
+    fn call(&mut self, check: Request<B>) -> Self::Future {
+        let (checks, check) = (self.clone(), check.map(drop));
+        Box::pin(async move { Ok(checks.answer(check).await) })
+    }
+}

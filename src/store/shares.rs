@@ -1,0 +1,85 @@
+//! One store for all requests, without one counter for all requests: where many threads count in one place, each waits
+//! for the others.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::MetadataStore;
+
+/// More than threads that run at the same time, on most machines.
+const SHARES: usize = 32;
+
+/// A store, counted in several places.
+#[derive(Clone)]
+pub(crate) struct Shares(Box<[Arc<Share>]>);
+
+/// A store, counted in one of them. Aligned, so that no two counters are in one line of a processor's cache (of which
+/// it fetches two at a time).
+#[repr(align(128))]
+pub(crate) struct Share(Arc<dyn MetadataStore>);
+
+/// The number of the next thread.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static THREAD: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+impl Shares {
+    pub(crate) fn new(store: impl MetadataStore) -> Self {
+        let store: Arc<dyn MetadataStore> = Arc::new(store);
+        Self((0..SHARES).map(|_| Arc::new(Share(Arc::clone(&store)))).collect())
+    }
+
+    /// The store, counted where this thread counts.
+    pub(crate) fn share(&self) -> &Arc<Share> {
+        let thread = THREAD.with(|thread| {
+            thread.get().unwrap_or_else(|| {
+                let number = THREADS.fetch_add(1, Ordering::Relaxed);
+                thread.set(Some(number));
+                number
+            })
+        });
+        // A remainder by the length is a place, and there are places.
+        &self.0[thread % self.0.len()]
+    }
+}
+
+impl Share {
+    pub(crate) fn new(store: impl MetadataStore) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+impl Deref for Share {
+    type Target = dyn MetadataStore;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn a_thread_counts_in_one_place_and_threads_in_several() {
+        let shares = Shares::new(MemoryStore::new());
+        let place = || Arc::as_ptr(shares.share()) as usize;
+        assert_eq!(place(), place());
+        let places: std::collections::HashSet<_> =
+            std::thread::scope(|scope| (0..8).map(|_| scope.spawn(place).join().expect("no panic")).collect());
+        assert_eq!(places.len(), 8);
+    }
+}

@@ -1,0 +1,120 @@
+//! Follows what the store tells of changes, again and again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
+
+use super::flights::Flights;
+use crate::store::{Changes, StoreErrorKind};
+
+/// The pause after the first connection that was lost; it doubles with each that fails.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Bounds for how often a connection is asked whether it still tells.
+const SHORTEST_PACE: Duration = Duration::from_millis(20);
+const LONGEST_PACE: Duration = Duration::from_secs(60);
+
+/// A task that follows the changes; it ends with this.
+#[derive(Debug)]
+pub(super) struct Listening {
+    changes: Arc<dyn Changes>,
+    /// `Err`: for ever closed.
+    task: Mutex<Result<Option<AbortHandle>, Closed>>,
+}
+
+#[derive(Debug)]
+struct Closed;
+
+impl Listening {
+    pub(super) fn new(changes: Arc<dyn Changes>) -> Self {
+        Self { changes, task: Mutex::new(Ok(None)) }
+    }
+
+    /// Makes sure that the task runs; it may have ended with the runtime that it was started in.
+    pub(super) fn ensure(&self, flights: &Arc<Flights>, max_age: Duration) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(task) = &mut *task else { return };
+        if task.as_ref().is_none_or(AbortHandle::is_finished) {
+            let pace = (max_age / 4).clamp(SHORTEST_PACE, LONGEST_PACE);
+            *task = Some(tokio::spawn(listen(Arc::clone(&self.changes), Arc::clone(flights), pace)).abort_handle());
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Some(task)) = std::mem::replace(&mut *task, Err(Closed)) {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+async fn listen(changes: Arc<dyn Changes>, flights: Arc<Flights>, pace: Duration) {
+    let mut pause = None;
+    loop {
+        let following = Following(&flights);
+        let error = changes.follow(&*flights, pace).await;
+        let heard = flights.heard().is_some();
+        drop(following);
+        if error.kind() == StoreErrorKind::Closed {
+            return;
+        }
+        if heard || pause.is_none() {
+            tracing::warn!(kind = ?error.kind(), "a cache does not hear of changes, and goes on trying");
+            pause = None;
+        }
+        let now = pause.map_or(FIRST_PAUSE, |last| LONGEST_PAUSE.min(last * 2));
+        sleep(now).await;
+        pause = Some(now);
+    }
+}
+
+/// Dropped when nothing is heard any more, for whatever reason.
+struct Following<'a>(&'a Flights);
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        self.0.lost();
+    }
+}
+
+/// The time before which all changes have been told.
+#[derive(Debug)]
+pub(super) struct Heard {
+    origin: Instant,
+    /// Nanoseconds since the origin; zero is none.
+    since: AtomicU64,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self { origin: Instant::now(), since: AtomicU64::new(0) }
+    }
+}
+
+impl Heard {
+    pub(super) fn get(&self) -> Option<Instant> {
+        match self.since.load(Ordering::Acquire) {
+            0 => None,
+            since => self.origin.checked_add(Duration::from_nanos(since)),
+        }
+    }
+
+    pub(super) fn set(&self, heard: Option<Instant>) {
+        let since = heard.map_or(0, |heard| {
+            let since = heard.saturating_duration_since(self.origin).as_nanos();
+            u64::try_from(since).unwrap_or(u64::MAX).max(1)
+        });
+        self.since.store(since, Ordering::Release);
+    }
+}
