@@ -126,6 +126,6 @@ pub mod __private {
 }
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "warp", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "rocket", feature = "sqlite", feature = "warp"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
