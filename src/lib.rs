@@ -66,11 +66,11 @@
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |
-//! | `sidecar` | the program `user-metadata-auth` for nginx, Traefik, Caddy and Envoy, and `forward_auth` |
 //! | `poem` | a middleware, extractors and responses for poem 3 |
 //! | `salvo` | a hoop, extractors and responses for salvo 1; it needs Rust 1.95, as salvo does |
 //! | `tonic` | refusals and errors as gRPC statuses for tonic 0.14 |
 //! | `rocket` | a fairing, request guards and responders for Rocket 0.5 |
+//! | `sidecar` | the program `user-metadata-auth` for nginx, Traefik, Caddy and Envoy, and `forward_auth` |
 //! | `conformance` | the contracts of stores and adapters as functions; outside semver |
 //!
 //! # A request, in one direction
@@ -126,6 +126,6 @@ pub mod __private {
 }
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "warp", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "rocket", feature = "sqlite", feature = "warp"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
