@@ -20,11 +20,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_user_metadata::UserMetadataLayer;
+use tower_user_metadata::adapter::RequestExt;
 use tower_user_metadata::endpoints::{Problem, read_update};
-use tower_user_metadata::{UserMetadataHandle, UserMetadataLayer};
 
 type Answer = Response<Full<Bytes>>;
 
@@ -64,37 +64,26 @@ async fn signed_in(request: Request<Incoming>) -> Result<Answer, Infallible> {
 }
 
 async fn user_info(request: Request<Incoming>) -> Result<Answer, Problem> {
-    let document = metadata(&request)?.get().await?;
-    Ok(json(&document))
+    let document = request.user_metadata()?.get().await?;
+    Ok(reply(Reply::json(200, &document)))
 }
 
 async fn update_info(request: Request<Incoming>) -> Result<Answer, Problem> {
-    let metadata = metadata(&request)?;
+    let metadata = request.user_metadata()?;
     let (head, body) = request.into_parts();
     let update = read_update(&head.headers, body, metadata.limits()).await?;
     let record = metadata.update(update).await?;
-    Ok(json(&Updated::new(record.metadata)))
+    Ok(reply(Reply::json(200, &Updated::new(record.metadata))))
 }
 
 async fn clear_info(request: Request<Incoming>) -> Result<Answer, Problem> {
-    metadata(&request)?.clear().await?;
-    Ok(json(&Cleared::new()))
+    request.user_metadata()?.clear().await?;
+    Ok(reply(Reply::json(200, &Cleared::new())))
 }
 
 async fn login(app: &App, request: Request<Incoming>) -> Answer {
     let body = Limited::new(request.into_body(), 64 * 1024).collect().await;
     reply(app.login(&body.map(Collected::to_bytes).unwrap_or_default()))
-}
-
-fn metadata(request: &Request<Incoming>) -> Result<UserMetadataHandle, Problem> {
-    request.extensions().get().cloned().ok_or_else(Problem::missing_layer)
-}
-
-fn json<T: Serialize>(body: &T) -> Answer {
-    // Documents and structs of strings always serialise.
-    let mut answer = Answer::new(Full::from(serde_json::to_vec(body).unwrap_or_default()));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
 }
 
 fn reply(reply: Reply) -> Answer {

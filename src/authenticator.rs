@@ -133,9 +133,20 @@ impl Authenticator {
         }
     }
 
+    /// Demands more of a session in the midst of a handler, for a framework or a route that has no place for a
+    /// [claim validator](Self::with_claim_validator).
+    ///
+    /// # Errors
+    ///
+    /// The session does not satisfy the validator.
+    pub fn check(&self, session: &Session, validator: &dyn ClaimValidator) -> Result<(), AuthError> {
+        claims::check([validator], &ClaimInput::new(session, self.0.clock.now())).inspect_err(log)
+    }
+
     fn admit(&self, session: Session, proof: &CsrfProof) -> Result<Option<Authenticated>, AuthError> {
         proof.check(&session)?;
-        claims::check(&self.0.validators, &ClaimInput::new(&session, self.0.clock.now()))?;
+        let validators = self.0.validators.iter().map(|validator| &**validator);
+        claims::check(validators, &ClaimInput::new(&session, self.0.clock.now()))?;
         let metadata = UserMetadataHandle::new(session.user_id().clone(), Arc::clone(&self.0.store));
         Ok(Some(Authenticated { session, metadata }))
     }

@@ -47,7 +47,7 @@
 //! | [`layer`] | the Tower layer around it |
 //! | [`endpoints`] | ready-made `GET`, `PATCH` and `DELETE` |
 //! | `forward_auth` | the same checks for a proxy in front of services in other languages |
-//! | `adapter` | extractors and middlewares, one module a framework |
+//! | [`adapter`] | extractors and middlewares, one module a framework |
 //! | `conformance` | the contracts as functions, for authors of stores and adapters |
 //!
 //! # Features
@@ -64,6 +64,10 @@
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |
+//! | `poem` | a middleware, extractors and responses for poem 3 |
+//! | `salvo` | a hoop, extractors and responses for salvo 1; it needs Rust 1.95, as salvo does |
+//! | `tonic` | refusals and errors as gRPC statuses for tonic 0.14 |
+//! | `rocket` | a fairing, request guards and responders for Rocket 0.5 |
 //! | `sidecar` | the program `user-metadata-auth` for nginx, Traefik, Caddy and Envoy, and `forward_auth` |
 //! | `conformance` | the contracts of stores and adapters as functions; outside semver |
 //!
@@ -82,7 +86,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "actix", feature = "axum", feature = "warp"))]
 pub mod adapter;
 mod authenticator;
 mod config_error;

@@ -26,7 +26,7 @@ impl Cleared {
     }
 }
 
-/// An answer that is the same for everybody, to be sent as `application/json`.
+/// An answer, to be sent as `application/json`.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The value of the header `Allow`, which a 405 must have (RFC 9110 section 15.5.6).
@@ -54,8 +54,8 @@ impl Reply {
         Self::json(status, &Message { message })
     }
 
-    pub(super) fn json<T: Serialize>(status: u16, body: &T) -> Self {
-        // The bodies here are structs of strings, which always serialise.
+    pub(crate) fn json<T: Serialize>(status: u16, body: &T) -> Self {
+        // Documents and structs of strings always serialise.
         Self { status, allow: None, body: serde_json::to_string(body).unwrap_or_default() }
     }
 }

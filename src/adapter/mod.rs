@@ -4,10 +4,14 @@
 //! |---|---|---|
 //! | [actix-web](actix/index.html) | `actix` | the middleware `user_metadata` |
 //! | [axum](axum/index.html) | `axum` | [`UserMetadataLayer`](crate::UserMetadataLayer) |
+//! | [poem](poem/index.html) | `poem` | the middleware `user_metadata` |
+//! | [Rocket](rocket/index.html) | `rocket` | the request guards, for whom the fairing `UserMetadata` is attached |
+//! | [salvo](salvo/index.html) | `salvo` | the hoop `user_metadata` |
+//! | [tonic](tonic/index.html) | `tonic` | [`UserMetadataLayer`](crate::UserMetadataLayer) |
 //! | [warp](warp/index.html) | `warp` | the filters themselves, such as `user_metadata` |
+//! | bare hyper, AWS Lambda and others | (none) | [`UserMetadataLayer`](crate::UserMetadataLayer) |
 //!
-//! Whatever speaks `http` 1 and Tower needs none of these: a handler takes the
-//! [`UserMetadataHandle`](crate::UserMetadataHandle) from the request's extensions.
+//! Whatever speaks `http` 1 and Tower needs no module of its own: a handler asks the request, by [`RequestExt`].
 //!
 //! All of them give the same answers to the same requests, byte for byte. What is decided below or beside an adapter
 //! stays as it is:
@@ -16,13 +20,29 @@
 //!   `Content-Length` beside chunks, a target that is not ASCII; hyper, below the others, makes sense of it.
 //! * actix-web closes a connection after it answered a request whose body nobody read, as that of a refused one, and
 //!   sends `100 Continue` before anybody looked at the request; hyper does neither.
-//! * Routers: actix-web's decodes `/%75serinfo`, and to warp's `path::end` `/userinfo/` is `/userinfo`.
+//! * Routers: those of actix-web and salvo decode `/%75serinfo`, and to salvo's and to warp's `path::end` `/userinfo/` is
+//!   `/userinfo`.
 
 #[cfg(feature = "actix")]
 pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
-#[cfg(any(feature = "actix", feature = "warp"))]
+#[cfg(any(feature = "actix", feature = "rocket", feature = "warp"))]
 mod body;
+mod extensions;
+#[cfg(any(feature = "actix", feature = "poem", feature = "rocket", feature = "salvo"))]
+mod optional;
+#[cfg(feature = "poem")]
+pub mod poem;
+#[cfg(feature = "rocket")]
+pub mod rocket;
+#[cfg(feature = "salvo")]
+pub mod salvo;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 #[cfg(feature = "warp")]
 pub mod warp;
+
+pub use extensions::RequestExt;
+#[cfg(any(feature = "actix", feature = "poem", feature = "rocket", feature = "salvo"))]
+pub use optional::Optional;

@@ -35,7 +35,7 @@ pub use body::read_update;
 pub use problem::Problem;
 
 use self::conditions::Conditions;
-use self::problem::json_response;
+use self::problem::{MISSING_LAYER, json_response};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Metadata, Version};
 
@@ -109,7 +109,7 @@ impl UserMetadataEndpoints {
                 .with_header(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH, DELETE")));
         }
         let metadata: &UserMetadataHandle =
-            parts.extensions.get().ok_or_else(|| Problem::no_session(&parts.extensions))?;
+            parts.extensions.get().ok_or_else(|| Problem::no_session(&parts.extensions, MISSING_LAYER))?;
         let conditions = Conditions::from_headers(&parts.headers)?;
         match parts.method {
             Method::PATCH => {

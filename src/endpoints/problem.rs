@@ -20,7 +20,7 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 /// The seconds after which a client may try a store again that is out of reach.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-const MISSING_LAYER: &str =
+pub(crate) const MISSING_LAYER: &str =
     "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it";
 
 /// The answer to a request that cannot be served, as the ready-made endpoints and the adapters give it: a status and
@@ -75,11 +75,11 @@ impl Problem {
     }
 
     /// A session was asked for, and the extensions do not hold it: a 401 behind a layer with optional sessions, else
-    /// the layer is missing.
-    pub(crate) fn no_session(extensions: &Extensions) -> Self {
+    /// there is no layer, and the remedy says what to add.
+    pub(crate) fn no_session(extensions: &Extensions, remedy: &'static str) -> Self {
         match extensions.get::<NoSession>() {
             Some(NoSession) => AuthError::new(AuthErrorKind::MissingCredentials).into(),
-            None => Self::missing_layer(),
+            None => Self::developers_mistake(remedy),
         }
     }
 
@@ -89,6 +89,15 @@ impl Problem {
         match &self.0 {
             Answer::Refusal(error) => error.kind().status(),
             Answer::Message { status, .. } => *status,
+        }
+    }
+
+    /// The refusal that it is, if there is no session or not the right one.
+    #[must_use]
+    pub fn auth_error(&self) -> Option<&AuthError> {
+        match &self.0 {
+            Answer::Refusal(error) => Some(error),
+            Answer::Message { .. } => None,
         }
     }
 

@@ -42,6 +42,8 @@ pub use layer::UserMetadataLayer;
 pub(crate) use response::refuse;
 pub use response::{JsonRejection, RejectionResponse};
 pub use service::UserMetadata;
+#[cfg(any(feature = "poem", feature = "salvo"))]
+pub(crate) use service::admit;
 
 /// In the extensions of a request that came through a layer with optional sessions and has none; so an extractor can
 /// tell that from a layer that was forgotten.

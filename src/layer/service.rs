@@ -79,7 +79,7 @@ impl<S: Clone, R> UserMetadata<S, R> {
 }
 
 /// Puts what was found into the extensions, and nothing that an outer layer or a client's framework left there.
-pub(super) fn admit(
+pub(crate) fn admit(
     extensions: &mut Extensions,
     outcome: Result<Option<Authenticated>, AuthError>,
 ) -> Result<(), AuthError> {

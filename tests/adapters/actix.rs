@@ -10,15 +10,13 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpResponse, ResponseError};
 use futures_core::Stream;
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
 use tower_user_metadata::adapter::actix::{Optional, user_metadata};
 use tower_user_metadata::endpoints::Problem;
 use tower_user_metadata::{AuthError, AuthErrorKind, MetadataUpdate, Session, StoreError, UserMetadataHandle};
 
 use crate::shared::{
-    Answer, Headers, authenticator, authenticator_on, bad_bodies, bearer, endpoints_answer, layer_answer, small_store,
-    store_errors, strangers,
+    Answer, Headers, authenticator, authenticator_on, bad_bodies, bearer, endpoints_answer, json, layer_answer,
+    small_store, store_errors, strangers,
 };
 
 async fn user_id(session: Session, metadata: UserMetadataHandle) -> String {
@@ -39,10 +37,6 @@ fn request(headers: Headers) -> TestRequest {
     headers
         .iter()
         .fold(TestRequest::post(), |request, (name, value)| request.append_header((name.as_str(), value.as_bytes())))
-}
-
-fn json() -> Headers {
-    vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))]
 }
 
 async fn answer<B: MessageBody>(response: ServiceResponse<B>) -> Answer {

@@ -8,8 +8,10 @@ mod example;
 mod faults;
 mod issuer;
 mod login;
+mod poem;
+mod salvo;
 mod shared;
 mod warp;
 
 /// The examples that are held to the same answers.
-const EXAMPLES: [&str; 4] = ["actix", "axum", "hyper", "warp"];
+const EXAMPLES: [&str; 6] = ["actix", "axum", "hyper", "poem", "salvo", "warp"];

@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use jsonwebtoken::{EncodingKey, Header};
-use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
+use tower_user_metadata::session::claims::PrimitiveArrayClaim;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
 use tower_user_metadata::{Authenticator, JwtVerifier, Limits, StoreError, StoreErrorKind, UserMetadataLayer, Version};
@@ -66,8 +66,21 @@ pub(crate) fn small_store() -> MemoryStore {
 
 pub(crate) fn token(secret: &[u8], expires: SystemTime) -> String {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-    let claims = json!({ "sub": "alice", "iat": seconds(expires - MINUTE), "exp": seconds(expires) });
+    let claims = serde_json::json!({ "sub": "alice", "iat": seconds(expires - MINUTE), "exp": seconds(expires) });
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).expect("claims serialise")
+}
+
+/// Demands a role that alice has with [`admin`] only.
+pub(crate) fn admins(sessions: &Authenticator) -> Authenticator {
+    sessions.clone().with_claim_validator(PrimitiveArrayClaim::USER_ROLE.includes("admin"))
+}
+
+/// The header that signs alice in as an administrator.
+pub(crate) fn admin() -> String {
+    let expires = (SystemTime::now() + MINUTE).duration_since(UNIX_EPOCH).expect("after 1970");
+    let claims = serde_json::json!({ "sub": "alice", "exp": expires.as_secs(), "st-role": { "t": 0, "v": ["admin"] } });
+    let key = EncodingKey::from_secret(SECRET);
+    format!("Bearer {}", jsonwebtoken::encode(&Header::default(), &claims, &key).expect("claims serialise"))
 }
 
 /// The header that signs alice in.
@@ -99,18 +112,35 @@ pub(crate) fn strangers() -> Vec<(&'static str, Headers)> {
     ]
 }
 
+/// What the Tower layer answers to a session without the role.
+pub(crate) async fn forbidden_answer() -> Answer {
+    let authorization = vec![(http::header::AUTHORIZATION, HeaderValue::try_from(bearer()).expect("a value"))];
+    let answer = answer_of(admins(&authenticator()), authorization).await;
+    assert_eq!(answer.status, 403);
+    answer
+}
+
 /// What the Tower layer answers to a `POST` with these headers.
 pub(crate) async fn layer_answer(headers: Headers) -> Answer {
+    answer_of(authenticator(), headers).await
+}
+
+async fn answer_of(authenticator: Authenticator, headers: Headers) -> Answer {
     let handler = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
-    let service = UserMetadataLayer::from_authenticator(authenticator()).layer(handler);
+    let service = UserMetadataLayer::from_authenticator(authenticator).layer(handler);
     let response = service.oneshot(request(Method::POST, headers, ())).await.expect("a refusal is no error");
     Answer::collect(response).await
 }
 
+/// The header of a body that is JSON.
+pub(crate) fn json() -> Headers {
+    vec![(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]
+}
+
 /// Bodies that are no updates, with their content types, by what is wrong with them.
 pub(crate) fn bad_bodies() -> Vec<(&'static str, Headers, Vec<u8>)> {
-    let json = |kind: &'static str| vec![(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))];
-    let good = || json("application/json");
+    let kind = |kind: &'static str| vec![(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    let good = json;
     vec![
         ("empty", good(), b"".to_vec()),
         ("an array", good(), b"[]".to_vec()),
@@ -122,8 +152,8 @@ pub(crate) fn bad_bodies() -> Vec<(&'static str, Headers, Vec<u8>)> {
         ("not UTF-8", good(), b"{\"a\":\"\xff\"}".to_vec()),
         ("U+0000", good(), br#"{"a":"\u0000"}"#.to_vec()),
         ("no content type", vec![], b"{}".to_vec()),
-        ("another content type", json("text/plain"), b"{}".to_vec()),
-        ("another charset", json("application/json; charset=latin1"), b"{}".to_vec()),
+        ("another content type", kind("text/plain"), b"{}".to_vec()),
+        ("another charset", kind("application/json; charset=latin1"), b"{}".to_vec()),
         ("two content types", [good(), good()].concat(), b"{}".to_vec()),
     ]
 }

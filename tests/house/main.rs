@@ -130,15 +130,23 @@ fn no_dependency_is_below_its_floor() {
     assert!(floors >= 10, "deny.toml has {floors} bans only");
 }
 
+/// Features whose framework needs a newer compiler itself, so that whoever uses it has that; their documentation says so.
+const NEWER: &[&str] = &["salvo"];
+
 /// A stated minimum that a dependency of the library exceeds would not be true.
 #[test]
 fn no_dependency_needs_a_newer_compiler_than_we_say() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = manifest.parse().expect("toml");
+    let features = manifest["features"].as_table().expect("features").keys().map(String::as_str);
+    let features: Vec<&str> = features.filter(|feature| !NEWER.contains(feature)).collect();
     let metadata = std::process::Command::new(env!("CARGO"))
         .args([
             "metadata",
             "--format-version",
             "1",
-            "--all-features",
+            "--features",
+            &features.join(","),
             "--locked",
             "--filter-platform",
             "x86_64-unknown-linux-gnu",

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
+use crate::adapter::Optional;
 use crate::adapter::body::Chunks;
 use crate::authenticator::Authenticated;
 use crate::endpoints::{Problem, read_update};
@@ -12,13 +13,6 @@ use crate::metadata::MetadataUpdate;
 use crate::session::{AuthError, AuthErrorKind, Session};
 
 const MISSING_MIDDLEWARE: &str = "no session was verified for this route: wrap it in `user_metadata(&authenticator)`";
-
-/// A [`Session`] or a [`UserMetadataHandle`] where sessions are optional: `None` for a request without credentials.
-///
-/// An `Option` compiles as well, and must not be used: actix-web gives `None` for whatever went wrong, so a middleware
-/// that was forgotten would look like a visitor who is not signed in. With this it is a 500 that says what to add.
-#[derive(Clone, Copy, Debug)]
-pub struct Optional<T>(pub Option<T>);
 
 impl<T: From<Authenticated>> FromRequest for Optional<T> {
     type Error = Problem;

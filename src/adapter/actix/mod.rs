@@ -81,6 +81,6 @@ use crate::session::{AuthError, Session};
 #[cfg(doc)]
 use crate::store::StoreError;
 
+pub use super::Optional;
 pub use endpoints::endpoints;
-pub use extract::Optional;
 pub use middleware::user_metadata;

@@ -1,10 +1,9 @@
 use axum_core::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
-use http::Extensions;
 use http::request::Parts;
 
+use crate::adapter::RequestExt;
 use crate::endpoints::{Problem, read_update};
 use crate::handle::UserMetadataHandle;
-use crate::layer::NoSession;
 use crate::metadata::MetadataUpdate;
 use crate::session::Session;
 
@@ -13,7 +12,7 @@ impl<S: Sync> FromRequestParts<S> for UserMetadataHandle {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        required(&parts.extensions)
+        parts.user_metadata()
     }
 }
 
@@ -22,7 +21,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for UserMetadataHandle {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
-        optional(&parts.extensions)
+        parts.optional_user_metadata()
     }
 }
 
@@ -31,7 +30,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        required(&parts.extensions)
+        parts.session()
     }
 }
 
@@ -40,7 +39,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
-        optional(&parts.extensions)
+        parts.optional_session()
     }
 }
 
@@ -51,18 +50,7 @@ impl<S: Sync> FromRequest<S> for MetadataUpdate {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let metadata: UserMetadataHandle = required(&parts.extensions)?;
-        read_update(&parts.headers, body, metadata.limits()).await
-    }
-}
-
-fn required<T: Clone + Send + Sync + 'static>(extensions: &Extensions) -> Result<T, Problem> {
-    extensions.get().cloned().ok_or_else(|| Problem::no_session(extensions))
-}
-
-fn optional<T: Clone + Send + Sync + 'static>(extensions: &Extensions) -> Result<Option<T>, Problem> {
-    match extensions.get::<NoSession>() {
-        Some(NoSession) => Ok(None),
-        None => required(extensions).map(Some),
+        let limits = parts.user_metadata()?.limits();
+        read_update(&parts.headers, body, limits).await
     }
 }

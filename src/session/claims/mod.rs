@@ -145,8 +145,8 @@ impl Debug for ClaimRejection {
 }
 
 /// Runs the validators in order and collects every refusal.
-pub(crate) fn check(
-    validators: &[std::sync::Arc<dyn ClaimValidator>],
+pub(crate) fn check<'v>(
+    validators: impl IntoIterator<Item = &'v dyn ClaimValidator>,
     input: &ClaimInput<'_>,
 ) -> Result<(), AuthError> {
     let mut invalid = Vec::new();

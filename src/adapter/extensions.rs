@@ -1,0 +1,118 @@
+use http::Extensions;
+
+use crate::endpoints::Problem;
+use crate::endpoints::problem::MISSING_LAYER;
+use crate::handle::UserMetadataHandle;
+use crate::layer::NoSession;
+use crate::session::Session;
+
+/// What the layer found, for handlers in whatever speaks `http` 1 and Tower: bare hyper, AWS Lambda with `lambda_http`,
+/// and with the feature `tonic` a `tonic::Request`.
+///
+/// Its errors answer as the adapters do: 401 for a stranger whom a layer with optional sessions let through, and a 500 that
+/// says how to mend it where there is no layer.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{Layer, Service, service_fn};
+/// use tower_user_metadata::adapter::RequestExt;
+/// use tower_user_metadata::endpoints::Problem;
+/// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+/// # use tower_user_metadata::{JwtVerifier, UserMetadataLayer, metadata_update, store::MemoryStore};
+///
+/// async fn forget_notifications(request: Request<()>) -> Result<Bytes, Problem> {
+///     let metadata = request.user_metadata()?;
+///     Ok(metadata.update(metadata_update! { "notifications": null }).await?.metadata.to_json().into())
+/// }
+///
+/// async fn handler(request: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
+///     let answer = forget_notifications(request).await.map(Response::new);
+///     Ok(answer.unwrap_or_else(Problem::into_response).map(Full::new))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+/// # let layer = UserMetadataLayer::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+/// let mut optional = layer.clone().optional().layer(service_fn(handler));
+/// assert_eq!(optional.call(Request::new(())).await?.status(), 401);
+/// assert_eq!(service_fn(handler).call(Request::new(())).await?.status(), 500);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait RequestExt {
+    /// Where the layer put it.
+    fn request_extensions(&self) -> &Extensions;
+
+    /// The session.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or no layer.
+    fn session(&self) -> Result<Session, Problem> {
+        required(self.request_extensions(), MISSING_LAYER)
+    }
+
+    /// The session, or `None` for a request without credentials behind a layer with optional sessions.
+    ///
+    /// # Errors
+    ///
+    /// There is no layer.
+    fn optional_session(&self) -> Result<Option<Session>, Problem> {
+        optional(self.request_extensions(), MISSING_LAYER)
+    }
+
+    /// The metadata of the session's user.
+    ///
+    /// # Errors
+    ///
+    /// There is no session, or no layer.
+    fn user_metadata(&self) -> Result<UserMetadataHandle, Problem> {
+        required(self.request_extensions(), MISSING_LAYER)
+    }
+
+    /// The metadata of the session's user, or `None` for a request without credentials behind a layer with optional
+    /// sessions.
+    ///
+    /// # Errors
+    ///
+    /// There is no layer.
+    fn optional_user_metadata(&self) -> Result<Option<UserMetadataHandle>, Problem> {
+        optional(self.request_extensions(), MISSING_LAYER)
+    }
+}
+
+impl<B> RequestExt for http::Request<B> {
+    fn request_extensions(&self) -> &Extensions {
+        self.extensions()
+    }
+}
+
+impl RequestExt for http::request::Parts {
+    fn request_extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+}
+
+/// What a layer or a middleware put there. A stranger who was let through, where sessions are optional, is refused here.
+pub(super) fn required<T: Clone + Send + Sync + 'static>(
+    extensions: &Extensions,
+    remedy: &'static str,
+) -> Result<T, Problem> {
+    extensions.get().cloned().ok_or_else(|| Problem::no_session(extensions, remedy))
+}
+
+/// As [`required`]; `None` where sessions are optional and there is none.
+pub(super) fn optional<T: Clone + Send + Sync + 'static>(
+    extensions: &Extensions,
+    remedy: &'static str,
+) -> Result<Option<T>, Problem> {
+    match extensions.get::<NoSession>() {
+        Some(NoSession) => Ok(None),
+        None => required(extensions, remedy).map(Some),
+    }
+}

@@ -1,0 +1,86 @@
+//! A middleware, extractors and responses for [poem] 3.
+//!
+//! Inside the middleware [`user_metadata`], a handler may take
+//!
+//! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
+//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](Authenticator::optional):
+//!   `None` for requests without credentials;
+//! * a [`MetadataUpdate`], read from the body of the request.
+//!
+//! The [ready-made endpoints](UserMetadataEndpoints) are an endpoint. A route that demands more of a session, such as a
+//! role, is wrapped in a middleware whose authenticator has a
+//! [claim validator](Authenticator::with_claim_validator) more.
+//!
+//! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] are errors of poem, so `?` works on them, and
+//! each is answered as the ready-made endpoints would. A route without the middleware is answered with a 500 that says
+//! how to add it. Do not take an `Option<Session>`: poem makes `None` of that 500 too, and [`Optional`] does not.
+//!
+//! ```
+//! use poem::{Endpoint, EndpointExt, Request, Route, get, handler, post};
+//! use tower_user_metadata::adapter::poem::{Optional, user_metadata};
+//! use tower_user_metadata::endpoints::UserMetadataEndpoints;
+//! use tower_user_metadata::session::claims::PrimitiveArrayClaim;
+//! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{
+//!     Authenticator, JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
+//! };
+//!
+//! #[handler]
+//! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<String, StoreError> {
+//!     Ok(metadata.update(metadata_update! { "notifications": null }).await?.metadata.to_json())
+//! }
+//!
+//! #[handler]
+//! async fn update(metadata: UserMetadataHandle, update: MetadataUpdate) -> Result<String, StoreError> {
+//!     Ok(metadata.update(update).await?.metadata.to_json())
+//! }
+//!
+//! #[handler]
+//! fn greet(Optional(session): Optional<Session>) -> String {
+//!     session.map_or("Hello, stranger".to_owned(), |session| format!("Hello, {}", session.user_id().as_str()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+//! let sessions = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let admins = sessions.clone().with_claim_validator(PrimitiveArrayClaim::USER_ROLE.includes("admin"));
+//!
+//! let app = Route::new()
+//!     .at("/greet", get(greet).with(user_metadata(&sessions.clone().optional())))
+//!     .at("/forget", post(forget_notifications).with(user_metadata(&sessions)))
+//!     .at("/update", post(update).with(user_metadata(&admins)))
+//!     .at("/metadata", UserMetadataEndpoints::new().with(user_metadata(&sessions)));
+//!
+//! let stranger = app.get_response(Request::builder().uri_str("/greet").finish()).await;
+//! assert_eq!(stranger.into_body().into_string().await?, "Hello, stranger");
+//! for path in ["/forget", "/update", "/metadata"] {
+//!     let stranger = app.get_response(Request::builder().method(http::Method::POST).uri_str(path).finish()).await;
+//!     assert_eq!(stranger.status(), 401);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [poem]: https://docs.rs/poem/3
+
+mod extract;
+mod middleware;
+mod response;
+
+#[cfg(doc)]
+use crate::authenticator::Authenticator;
+#[cfg(doc)]
+use crate::endpoints::{Problem, UserMetadataEndpoints};
+#[cfg(doc)]
+use crate::handle::UserMetadataHandle;
+#[cfg(doc)]
+use crate::metadata::{InvalidMetadata, MetadataUpdate};
+#[cfg(doc)]
+use crate::session::{AuthError, Session};
+#[cfg(doc)]
+use crate::store::StoreError;
+
+pub use super::Optional;
+pub use middleware::{UserMetadata, UserMetadataEndpoint, user_metadata};

@@ -1,0 +1,82 @@
+use async_trait::async_trait;
+use salvo_core::extract::{Extractible, Metadata};
+use salvo_core::{Depot, FlowCtrl, Handler, Request, Response};
+
+use super::response::{fill, render};
+use crate::adapter::Optional;
+use crate::adapter::extensions::{optional, required};
+use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
+use crate::handle::UserMetadataHandle;
+use crate::metadata::MetadataUpdate;
+use crate::session::Session;
+
+const MISSING_HOOP: &str = "no session was verified for this route: hoop it with `user_metadata(&authenticator)`";
+
+/// None of these is made of the fields that salvo describes extractors by.
+static NO_FIELDS: Metadata = Metadata::new("");
+
+/// The session that the hoop verified.
+impl<'ex> Extractible<'ex> for Session {
+    fn metadata() -> &'static Metadata {
+        &NO_FIELDS
+    }
+
+    #[allow(refining_impl_trait, reason = "the error is known")]
+    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
+        required(request.extensions(), MISSING_HOOP)
+    }
+}
+
+/// The handle that the hoop put there.
+impl<'ex> Extractible<'ex> for UserMetadataHandle {
+    fn metadata() -> &'static Metadata {
+        &NO_FIELDS
+    }
+
+    #[allow(refining_impl_trait, reason = "the error is known")]
+    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
+        required(request.extensions(), MISSING_HOOP)
+    }
+}
+
+impl<'ex, T: Clone + Send + Sync + 'static> Extractible<'ex> for Optional<T> {
+    fn metadata() -> &'static Metadata {
+        &NO_FIELDS
+    }
+
+    #[allow(refining_impl_trait, reason = "the error is known")]
+    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
+        optional(request.extensions(), MISSING_HOOP).map(Self)
+    }
+}
+
+/// Read from the body with the limits of the user's store, whatever limit salvo has for other bodies; so it needs a
+/// session.
+impl<'ex> Extractible<'ex> for MetadataUpdate {
+    fn metadata() -> &'static Metadata {
+        &NO_FIELDS
+    }
+
+    #[allow(refining_impl_trait, reason = "the error is known")]
+    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
+        let metadata: UserMetadataHandle = required(request.extensions(), MISSING_HOOP)?;
+        let body = request.take_body();
+        read_update(request.headers(), body, metadata.limits()).await
+    }
+}
+
+/// The [ready-made endpoints](crate::endpoints), behind the hoop [`user_metadata`](super::user_metadata).
+#[async_trait]
+impl Handler for UserMetadataEndpoints {
+    async fn handle(&self, request: &mut Request, _: &mut Depot, response: &mut Response, _: &mut FlowCtrl) {
+        let metadata: UserMetadataHandle = match required(request.extensions(), MISSING_HOOP) {
+            Ok(metadata) => metadata,
+            Err(problem) => return render(problem, response),
+        };
+        let mut converted = http::Request::new(request.take_body());
+        converted.method_mut().clone_from(request.method());
+        converted.headers_mut().clone_from(request.headers());
+        converted.extensions_mut().insert(metadata);
+        fill(response, self.respond(converted).await);
+    }
+}

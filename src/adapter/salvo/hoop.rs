@@ -1,0 +1,32 @@
+use async_trait::async_trait;
+use salvo_core::{Depot, FlowCtrl, Handler, Request, Response};
+
+use super::response::render;
+use crate::authenticator::Authenticator;
+use crate::layer::admit;
+
+/// A hoop that verifies the session of each request and hands the handler its user's metadata; see the
+/// [module](super) for an example.
+///
+/// It asks the store for nothing: only the handler does. Refusals are rendered by
+/// [`JsonRejection`](crate::layer::JsonRejection). A hoop around this one that wants another body finds the
+/// [`AuthError`](crate::AuthError) in the extensions of the response.
+#[must_use]
+pub fn user_metadata(authenticator: &Authenticator) -> UserMetadata {
+    UserMetadata(authenticator.clone())
+}
+
+/// The hoop that [`user_metadata`] makes.
+#[derive(Clone, Debug)]
+pub struct UserMetadata(Authenticator);
+
+#[async_trait]
+impl Handler for UserMetadata {
+    async fn handle(&self, request: &mut Request, _: &mut Depot, response: &mut Response, flow: &mut FlowCtrl) {
+        let outcome = self.0.authenticate(request.method().as_str(), request.headers()).await;
+        if let Err(error) = admit(request.extensions_mut(), outcome) {
+            render(error.into(), response);
+            flow.skip_rest();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A hoop, extractors and responses for [salvo] 1. It needs Rust 1.95, as salvo does.
+//!
+//! Behind the hoop [`user_metadata`], a handler may take
+//!
+//! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
+//! * an [`Optional`] of either, where the hoop's authenticator is [`.optional()`](Authenticator::optional): `None` for
+//!   requests without credentials;
+//! * a [`MetadataUpdate`], read from the body of the request.
+//!
+//! The [ready-made endpoints](UserMetadataEndpoints) are a handler. A route that demands more of a session, such as a
+//! role, has a hoop whose authenticator has a [claim validator](Authenticator::with_claim_validator) more.
+//!
+//! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] can be written, so a handler may return them, and
+//! each is answered as the ready-made endpoints would. A route without the hoop is answered with a 500 that says how to
+//! add it.
+//!
+//! ```
+//! use salvo_core::http::{Method, ReqBody};
+//! use salvo_core::prelude::*;
+//! use tower_user_metadata::adapter::salvo::{Optional, user_metadata};
+//! use tower_user_metadata::endpoints::UserMetadataEndpoints;
+//! use tower_user_metadata::session::claims::PrimitiveArrayClaim;
+//! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{
+//!     Authenticator, JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
+//! };
+//!
+//! #[handler]
+//! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<String, StoreError> {
+//!     Ok(metadata.update(metadata_update! { "notifications": null }).await?.metadata.to_json())
+//! }
+//!
+//! #[handler]
+//! async fn update(metadata: UserMetadataHandle, changes: MetadataUpdate) -> Result<String, StoreError> {
+//!     Ok(metadata.update(changes).await?.metadata.to_json())
+//! }
+//!
+//! #[handler]
+//! fn greet(session: Optional<Session>) -> String {
+//!     session.0.map_or("Hello, stranger".to_owned(), |session| format!("Hello, {}", session.user_id().as_str()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+//! let sessions = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let admins = sessions.clone().with_claim_validator(PrimitiveArrayClaim::USER_ROLE.includes("admin"));
+//!
+//! let router = Router::new()
+//!     .push(Router::with_path("greet").hoop(user_metadata(&sessions.clone().optional())).get(greet))
+//!     .push(Router::with_path("forget").hoop(user_metadata(&sessions)).post(forget_notifications))
+//!     .push(Router::with_path("update").hoop(user_metadata(&admins)).post(update))
+//!     .push(Router::with_path("metadata").hoop(user_metadata(&sessions)).goal(UserMetadataEndpoints::new()));
+//! let service = Service::new(router);
+//!
+//! # use salvo_core::conn::SocketAddr::Unknown;
+//! # use http::uri::Scheme;
+//! # let handler = service.hyper_handler(Unknown, Unknown, Scheme::HTTP, None, ConnCtrl::new(), None);
+//! let send = async |method: Method, path: &str| {
+//!     let request = http::Request::builder().method(method).uri(path).body(ReqBody::None).unwrap();
+//! #   let service = &handler;
+//!     service.handle(Request::from_hyper(request, Scheme::HTTP)).await.status_code
+//! };
+//! assert_eq!(send(Method::GET, "/greet").await, Some(StatusCode::OK));
+//! for path in ["/forget", "/update", "/metadata"] {
+//!     assert_eq!(send(Method::POST, path).await, Some(StatusCode::UNAUTHORIZED));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [salvo]: https://docs.rs/salvo/1
+
+mod extract;
+mod hoop;
+mod response;
+
+#[cfg(doc)]
+use crate::authenticator::Authenticator;
+#[cfg(doc)]
+use crate::endpoints::{Problem, UserMetadataEndpoints};
+#[cfg(doc)]
+use crate::handle::UserMetadataHandle;
+#[cfg(doc)]
+use crate::metadata::{InvalidMetadata, MetadataUpdate};
+#[cfg(doc)]
+use crate::session::{AuthError, Session};
+#[cfg(doc)]
+use crate::store::StoreError;
+
+pub use super::Optional;
+pub use hoop::{UserMetadata, user_metadata};
