@@ -2,27 +2,29 @@ use std::thread;
 
 use tower_user_metadata::conformance::adapter::{self, Report};
 
-use crate::EXAMPLES;
 use crate::example::{Example, on_open_connection, post};
 use crate::issuer::Issuer;
+use crate::{EXAMPLES, everywhere};
 
 /// With the environment variable `ADAPTER_ANSWERS`, the table of answers is written to the file that it names.
 #[test]
 fn every_example_gives_the_same_answers() {
     let issuer = Issuer::start();
     let reports: Vec<(&str, Report)> = thread::scope(|scope| {
-        let runs = EXAMPLES.map(|name| {
+        let run = |name| {
             let issuer = &issuer;
             scope.spawn(move || {
                 let directory = tempfile::tempdir().expect("a directory");
                 let example = Example::trusting(name, directory.path(), issuer);
                 (name, adapter::check(example.address, |kind| issuer.mint(kind)))
             })
-        });
+        };
+        let runs: Vec<_> = everywhere().map(run).collect();
         runs.into_iter().map(|run| run.join().expect("the answers are as the contract demands")).collect()
     });
     let [(first, expected), others @ ..] = reports.as_slice() else { panic!("no examples") };
-    println!("{} requests, the same answers from {EXAMPLES:?}", expected.checked().len());
+    let names: Vec<_> = everywhere().collect();
+    println!("{} requests, the same answers from {names:?}", expected.checked().len());
     for (other, report) in others {
         assert_eq!(report.checked().len(), expected.checked().len());
         for (expected, given) in expected.checked().iter().zip(report.checked()) {
@@ -70,7 +72,7 @@ fn a_session_of_another_issuer_or_for_another_audience_is_refused() {
         claims["exp"] = json!(crate::issuer::now() + 600);
         issuer.token_with(claims)
     };
-    for name in EXAMPLES {
+    for name in everywhere() {
         let directory = tempfile::tempdir().expect("a directory");
         let settings =
             [("JWKS_URL", issuer.jwks_url()), ("ISSUER", "https://auth.example.com"), ("AUDIENCE", "metadata")];
