@@ -34,7 +34,8 @@ async fn main() -> Result<(), app::Error> {
     };
 
     let shutdown = Shutdown::on_signal()?;
-    let server = HttpServer::new(application).shutdown_signal(shutdown.begun()).listen(app.listen()?)?;
+    let server = HttpServer::new(application).shutdown_signal(shutdown.begun()).bind(app.address())?;
+    server.addrs().into_iter().for_each(|address| app.announce(address));
     shutdown.finish(server.run(), &*app.store).await
 }
 

@@ -48,7 +48,8 @@ async fn main() -> Result<(), app::Error> {
     });
 
     let shutdown = Shutdown::on_signal()?;
-    let listener = TcpListener::from_std(app.listen()?)?;
+    let listener = TcpListener::bind(app.address()).await?;
+    app.announce(listener.local_addr()?);
     let server = serve(listener, service, shutdown.begun());
     shutdown.finish(server, &*app.store).await
 }

@@ -31,7 +31,9 @@ async fn main() -> Result<(), app::Error> {
         .data(app.clone());
 
     let shutdown = Shutdown::on_signal()?;
-    let server = Server::new_with_acceptor(TcpAcceptor::from_std(app.listen()?)?);
+    let listener = tokio::net::TcpListener::bind(app.address()).await?;
+    app.announce(listener.local_addr()?);
+    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
     let server = server.run_with_graceful_shutdown(routes, shutdown.begun(), None);
     shutdown.finish(server, &*app.store).await
 }

@@ -33,7 +33,9 @@ async fn main() -> Result<(), app::Error> {
         .push(Router::with_path("{**path}").goal(no_route));
 
     let shutdown = Shutdown::on_signal()?;
-    let server = Server::new(TcpAcceptor::try_from(TcpListener::from_std(app.listen()?)?)?);
+    let listener = TcpListener::bind(app.address()).await?;
+    app.announce(listener.local_addr()?);
+    let server = Server::new(TcpAcceptor::try_from(listener)?);
     let (begun, handle) = (shutdown.begun(), server.handle());
     tokio::spawn(async move {
         begun.await;

@@ -48,7 +48,8 @@ async fn main() -> Result<(), app::Error> {
         .or(warp::any().map(no_route("")));
 
     let shutdown = Shutdown::on_signal()?;
-    let listener = tokio::net::TcpListener::from_std(app.listen()?)?;
+    let listener = tokio::net::TcpListener::bind(app.address()).await?;
+    app.announce(listener.local_addr()?);
     let server = warp::serve(signed_in.or(login).or(no_route)).incoming(listener).graceful(shutdown.begun());
     let server = async {
         server.run().await;

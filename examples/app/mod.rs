@@ -15,7 +15,7 @@ mod login;
 mod settings;
 mod shutdown;
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tower_user_metadata::JwtVerifier;
@@ -52,12 +52,14 @@ impl App {
         Ok(Self { verifier, store, login, port: settings.port })
     }
 
-    /// Listens on 127.0.0.1 and prints what to try; a non-blocking listener, as asynchronous runtimes want it.
-    pub(crate) fn listen(&self) -> Result<TcpListener, Error> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
-            .map_err(|error| Error::new(format!("127.0.0.1:{} cannot be listened on: {error}", self.port)))?;
-        listener.set_nonblocking(true)?;
-        let url = format!("http://{}", listener.local_addr()?);
+    /// What to listen on: 127.0.0.1 only.
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Prints what to try, once the application listens.
+    pub(crate) fn announce(&self, address: SocketAddr) {
+        let url = format!("http://{address}");
         let token = match self.login {
             Some(_) => format!(r#"TOKEN=$(curl -s {url}/login -d '{{"userId":"alice"}}' | sed 's/.*:"\(.*\)"}}/\1/')"#),
             None => "TOKEN=…   # an access token of your issuer".to_owned(),
@@ -70,7 +72,6 @@ impl App {
         );
         println!(r#"  curl {url}/clearinfo -H "Authorization: Bearer $TOKEN" -X POST"#);
         println!();
-        Ok(listener)
     }
 
     /// Answers `POST /login`. A body that could not be read, or is too large to be a login, may come as an empty one.

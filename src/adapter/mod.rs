@@ -19,10 +19,12 @@
 //!
 //! * actix-web refuses with 400 and an empty body what is not strictly HTTP/1.1, such as no `Host` or two, a
 //!   `Content-Length` beside chunks, a target that is not ASCII; hyper, below the others, makes sense of it.
-//! * actix-web closes a connection after it answered a request whose body nobody read, as that of a refused one, and
-//!   sends `100 Continue` before anybody looked at the request; hyper does neither.
-//! * Routers: those of actix-web and salvo decode `/%75serinfo`, and to salvo's and to warp's `path::end` `/userinfo/` is
-//!   `/userinfo`.
+//! * actix-web closes a connection after it answered a request whose body nobody read, as that of a refused one; hyper
+//!   does not. actix-web and Rocket send `100 Continue` before anybody looked at the request.
+//! * Rocket drops headers that are not UTF-8, so that what others call malformed credentials is none to it.
+//! * Routers: those of actix-web, Rocket and salvo decode `/%75serinfo`, and to those of Rocket and salvo and to warp's
+//!   `path::end` `/userinfo/` is `/userinfo`.
+//! * gRPC has statuses, methods and messages of its own; the module for tonic says what becomes what.
 
 #[cfg(feature = "actix")]
 pub mod actix;

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use http_body::Body;
@@ -62,7 +61,7 @@ where
 }
 
 /// Reads an update from a body that has been read, also by a framework with a limit of its own.
-pub(crate) fn parse_update(body: &Bytes, limits: Limits) -> Result<MetadataUpdate, Problem> {
+pub(crate) fn parse_update(body: &[u8], limits: Limits) -> Result<MetadataUpdate, Problem> {
     if body.len() > limits.document_bytes() {
         return Err(too_large(limits));
     }

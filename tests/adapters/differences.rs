@@ -7,6 +7,19 @@ use crate::example::{Example, post};
 use crate::issuer::Issuer;
 use crate::lambda::Trigger;
 
+/// The rows of the contract that the framework decides before the adapter is asked.
+pub(crate) fn rows_of_its_own(example: &str) -> &'static [&'static str] {
+    match example {
+        // Rocket drops headers that are not UTF-8, so what is malformed to others is missing to it.
+        "rocket" => &[
+            "read: a cookie beside one that is not UTF-8",
+            "read: bytes that are not ASCII",
+            "update: bytes that are not ASCII",
+        ],
+        _ => &[],
+    }
+}
+
 /// A request, the status that most examples answer it with, and who differs.
 struct Difference {
     name: &'static str,
@@ -38,17 +51,17 @@ fn differences() -> Vec<Difference> {
             status: 414,
             ..strict("a target of 70 kB", get(&format!("/userinfo?{}", "a".repeat(70_000)), HOST), "")
         },
-        // The routers of actix-web and salvo decode letters that need not be encoded, which are the same by RFC 3986
-        // section 6.2.2.2.
+        // The routers of actix-web, Rocket and salvo decode letters that need not be encoded, which are the same by RFC
+        // 3986 section 6.2.2.2.
         Difference {
             status: 404,
-            except: &[("actix", 200), ("salvo", 200)],
+            except: &[("actix", 200), ("rocket", 200), ("salvo", 200)],
             ..strict("an encoded letter in the path", get("/%75serinfo", HOST), "")
         },
-        // To salvo and warp a path ends also at the slash after its last segment.
+        // To Rocket, salvo and warp a path ends also at the slash after its last segment.
         Difference {
             status: 404,
-            except: &[("salvo", 200), ("warp", 200)],
+            except: &[("rocket", 200), ("salvo", 200), ("warp", 200)],
             ..strict("a slash after the path", get("/userinfo/", HOST), "")
         },
     ]
@@ -73,10 +86,10 @@ fn differences_are_known_and_let_no_stranger_in() {
     }
 }
 
-/// actix-web asks every client that wants to know for its body, before anything looks at the request; the others only
-/// when the body is read, so that a refused client keeps it.
+/// actix-web and Rocket ask every client that wants to know for its body, before anything looks at the request, and Rocket
+/// waits for the first of it; the others ask only when the body is read, so that a refused client keeps it.
 #[test]
-fn only_actix_web_asks_for_the_body_of_a_request_that_is_refused() {
+fn only_actix_web_and_rocket_ask_for_the_body_of_a_request_that_is_refused() {
     let issuer = Issuer::start();
     for name in EXAMPLES {
         let directory = tempfile::tempdir().expect("a directory");
@@ -85,10 +98,16 @@ fn only_actix_web_asks_for_the_body_of_a_request_that_is_refused() {
             post("/updateinfo", "not a token", "{}").replace("\r\n\r\n{}", "\r\nExpect: 100-continue\r\n\r\n");
         let mut stream = example.connect();
         stream.write_all(request.as_bytes()).expect("it is connected");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer, and then the end");
-        assert_eq!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\n"), name == "actix", "{name}: {answer}");
-        assert!(answer.contains("HTTP/1.1 401 Unauthorized\r\n"), "{name}: {answer}");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        let asked = answer == *b"HTTP/1.1 100";
+        assert_eq!(asked, ["actix", "rocket"].contains(&name), "{name}");
+        if asked {
+            stream.write_all(b"{}").expect("it wants the body");
+        }
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).expect("an answer, and then the end");
+        assert!(rest.contains(" Unauthorized\r\n"), "{name}: {rest}");
     }
 }
 

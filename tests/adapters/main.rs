@@ -10,12 +10,13 @@ mod issuer;
 mod lambda;
 mod login;
 mod poem;
+mod rocket;
 mod salvo;
 mod shared;
 mod warp;
 
 /// The examples that have sockets of their own and are held to the same answers.
-const EXAMPLES: [&str; 6] = ["actix", "axum", "hyper", "poem", "salvo", "warp"];
+const EXAMPLES: [&str; 7] = ["actix", "axum", "hyper", "poem", "rocket", "salvo", "warp"];
 
 /// These, and the one on AWS Lambda: a name for each of the gateways that it may stand behind.
 fn everywhere() -> impl Iterator<Item = &'static str> {

@@ -1,0 +1,106 @@
+//! The application on Rocket. Run it with
+//!
+//! ```sh
+//! cargo run --example rocket --features rocket,sqlite
+//! ```
+
+mod app;
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+
+use app::{App, Cleared, Reply, Shutdown, Updated};
+use rocket::config::{Config, LogLevel};
+use rocket::data::{Data, ToByteUnit};
+use rocket::fairing::AdHoc;
+use rocket::http::{ContentType, Status};
+use rocket::response::{self, Responder};
+use rocket::{Request, Response, State, catch, catchers, get, post, routes};
+use tower_user_metadata::adapter::rocket::{UserMetadata, refusal};
+use tower_user_metadata::endpoints::Problem;
+use tower_user_metadata::{Authenticator, MetadataUpdate, StoreError, UserMetadataHandle};
+
+/// Far more than a login needs.
+const LOGIN_KIBIBYTES: u32 = 64;
+
+#[tokio::main]
+async fn main() -> Result<(), app::Error> {
+    let app = App::from_env().await?;
+    let sessions = Authenticator::new(app.verifier.clone(), app.store.clone());
+    let address = app.address();
+    let mut config = Config { address: address.ip(), port: address.port(), ..Config::default() };
+    // Rocket logs to where the application says that it listens.
+    config.log_level = LogLevel::Off;
+    // Told to stop by `Shutdown`, as every example is. Half of the ten seconds that it waits.
+    config.shutdown.ctrlc = false;
+    config.shutdown.signals.clear();
+    (config.shutdown.grace, config.shutdown.mercy) = (5, 1);
+
+    let announced = app.clone();
+    let rocket = rocket::custom(config)
+        .attach(UserMetadata::fairing(sessions))
+        .attach(AdHoc::on_liftoff("announcement", move |rocket| {
+            let address = SocketAddr::new(rocket.config().address, rocket.config().port);
+            announced.announce(address);
+            Box::pin(std::future::ready(()))
+        }))
+        .mount("/", routes![user_info, update_info, clear_info, login])
+        .register("/", catchers![no_route, no_method])
+        .manage(app.clone())
+        .ignite()
+        .await?;
+
+    let shutdown = Shutdown::on_signal()?;
+    let (begun, handle) = (shutdown.begun(), rocket.shutdown());
+    tokio::spawn(async move {
+        begun.await;
+        handle.notify();
+    });
+    let server = async { rocket.launch().await.map(drop) };
+    shutdown.finish(Box::pin(server), &*app.store).await
+}
+
+#[get("/userinfo")]
+async fn user_info(metadata: UserMetadataHandle) -> Result<Reply, StoreError> {
+    Ok(Reply::json(200, &metadata.get().await?))
+}
+
+#[post("/updateinfo", data = "<update>")]
+async fn update_info(metadata: UserMetadataHandle, update: MetadataUpdate) -> Result<Reply, StoreError> {
+    let record = metadata.update(update).await?;
+    Ok(Reply::json(200, &Updated::new(record.metadata)))
+}
+
+#[post("/clearinfo")]
+async fn clear_info(metadata: UserMetadataHandle) -> Result<Reply, StoreError> {
+    metadata.clear().await?;
+    Ok(Reply::json(200, &Cleared::new()))
+}
+
+#[post("/login", data = "<body>")]
+async fn login(app: &State<App>, body: Data<'_>) -> Reply {
+    let body = body.open(LOGIN_KIBIBYTES.kibibytes()).into_bytes().await.ok().filter(|body| body.is_complete());
+    app.login(&body.map(|body| body.into_inner()).unwrap_or_default())
+}
+
+#[catch(404)]
+fn no_route(request: &Request<'_>) -> Reply {
+    Reply::no_route(request.uri().path().as_str())
+}
+
+/// A method that it does not know Rocket refuses itself.
+#[catch(400)]
+fn no_method(request: &Request<'_>) -> Result<Reply, Problem> {
+    refusal(request).map_or_else(|| Ok(no_route(request)), Err)
+}
+
+impl<'r> Responder<'r, 'static> for Reply {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = Response::build();
+        response.status(Status::new(self.status)).header(ContentType::JSON);
+        if let Some(allow) = self.allow {
+            response.raw_header("Allow", allow);
+        }
+        response.sized_body(self.body.len(), Cursor::new(self.body)).ok()
+    }
+}
