@@ -37,7 +37,8 @@ async fn main() -> Result<(), app::Error> {
         return lambda::run(router).await.map_err(|error| app::Error::new(error.to_string()));
     }
     let shutdown = Shutdown::on_signal()?;
-    let listener = tokio::net::TcpListener::from_std(app.listen()?)?;
+    let listener = tokio::net::TcpListener::bind(app.address()).await?;
+    app.announce(listener.local_addr()?);
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.begun());
     shutdown.finish(server, &*app.store).await
 }

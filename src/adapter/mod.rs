@@ -24,6 +24,8 @@
 //! * Rocket drops headers that are not UTF-8, so that what others call malformed credentials is none to it.
 //! * Routers: those of actix-web, Rocket and salvo decode `/%75serinfo`, and to those of Rocket and salvo and to warp's
 //!   `path::end` `/userinfo/` is `/userinfo`.
+//! * Before a function on AWS Lambda, a load balancer with its defaults hides all but the last header of each name; the
+//!   module for it says what to switch on.
 //! * gRPC has statuses, methods and messages of its own; the module for tonic says what becomes what.
 
 #[cfg(feature = "actix")]

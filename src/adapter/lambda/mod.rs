@@ -10,7 +10,7 @@
 //! use http_body_util::Full;
 //! use lambda_http::http::Response;
 //! use lambda_http::tower::{Layer, ServiceExt};
-//! use lambda_http::{Error, Request, request, service_fn};
+//! use lambda_http::{Error, Request, service_fn};
 //! use tower_user_metadata::adapter::{RequestExt, lambda};
 //! use tower_user_metadata::endpoints::Problem;
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
@@ -34,8 +34,8 @@
 //! // lambda::run(service).await
 //! # let _ = async || lambda::run(service.clone()).await;
 //!
-//! let event = include_str!("../../../tests/adapters/lambda/apigw_v2.json");
-//! assert_eq!(service.clone().oneshot(request::from_str(event)?).await?.status(), 401);
+//! let stranger = Request::default();
+//! assert_eq!(service.clone().oneshot(stranger).await?.status(), 401);
 //! # Ok::<(), Error>(())
 //! # })?;
 //! # Ok::<(), Error>(())

@@ -48,29 +48,31 @@ fn recorded_events_are_answered() {
 
 /// REST APIs keep the letter case of names, so that two of one name may stand beside each other.
 #[test]
-fn two_tokens_are_refused_however_a_rest_api_shows_them() {
+fn two_tokens_are_refused_however_an_event_shows_them() {
     let issuer = Issuer::start();
     let [alice, bob] = ["alice", "bob"].map(|user| format!("Bearer {}", issuer.token(user)));
-    let directory = tempfile::tempdir().expect("a directory");
-    let function = Example::function(Trigger::RestApi, directory.path(), &[("JWKS_URL", issuer.jwks_url())]);
-    let mut event = Trigger::RestApi.recorded();
-    set_route(&mut event, "GET", "/userinfo");
     let one_name = json!({ "authorization": [alice, bob] });
     let two_names = json!({ "Authorization": [alice], "authorization": [bob] });
-    for all in [one_name, two_names] {
-        let last = all.as_object().expect("an object").iter().map(|(name, values)| {
-            (name.clone(), values.as_array().expect("an array").last().expect("not empty").clone())
-        });
-        event["headers"] = Value::Object(last.collect());
-        event["multiValueHeaders"] = all;
-        let refused = function.invoke(&event);
-        assert_eq!(answer(&refused), (401, r#"{"message":"unauthorised"}"#));
-        let challenge = &refused["multiValueHeaders"]["www-authenticate"];
-        assert_eq!(*challenge, json!([r#"Bearer error="invalid_request""#]));
+    for trigger in [Trigger::RestApi, Trigger::MultiValueLoadBalancer] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let function = Example::function(trigger, directory.path(), &[("JWKS_URL", issuer.jwks_url())]);
+        let mut event = trigger.recorded();
+        set_route(&mut event, "GET", "/userinfo");
+        for all in [&one_name, &two_names] {
+            let last = all.as_object().expect("an object").iter().map(|(name, values)| {
+                (name.clone(), values.as_array().expect("an array").last().expect("not empty").clone())
+            });
+            event["headers"] = Value::Object(last.collect());
+            event["multiValueHeaders"] = all.clone();
+            let refused = function.invoke(&event);
+            assert_eq!(answer(&refused), (401, r#"{"message":"unauthorised"}"#), "{trigger:?}");
+            let challenge = &refused["multiValueHeaders"]["www-authenticate"];
+            assert_eq!(*challenge, json!([r#"Bearer error="invalid_request""#]), "{trigger:?}");
 
-        // Once `lambda_http` shows both, `adapter::lambda` has nothing left to do.
-        let seen = lambda_http::request::from_str(&event.to_string()).expect("an event");
-        assert_eq!(seen.headers().get_all(AUTHORIZATION).iter().count(), 1);
+            // Once `lambda_http` shows both, `adapter::lambda` has nothing left to do.
+            let seen = lambda_http::request::from_str(&event.to_string()).expect("an event");
+            assert_eq!(seen.headers().get_all(AUTHORIZATION).iter().count(), 1, "{trigger:?}");
+        }
     }
 }
 
