@@ -66,6 +66,7 @@
 //! | `axum` | extractors and responses for axum 0.8 |
 //! | `actix` | a middleware, extractors and responses for actix-web 4 |
 //! | `warp` | filters and rejections for warp 0.4 |
+//! | `lambda` | AWS Lambda with `lambda_http` 1: a `run` that shows the layer all values of every header |
 //! | `poem` | a middleware, extractors and responses for poem 3 |
 //! | `salvo` | a hoop, extractors and responses for salvo 1; it needs Rust 1.95, as salvo does |
 //! | `tonic` | refusals and errors as gRPC statuses for tonic 0.14 |

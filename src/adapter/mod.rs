@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | [actix-web](actix/index.html) | `actix` | the middleware `user_metadata` |
 //! | [axum](axum/index.html) | `axum` | [`UserMetadataLayer`](crate::UserMetadataLayer) |
+//! | [AWS Lambda](lambda/index.html) | `lambda` | [`UserMetadataLayer`](crate::UserMetadataLayer), and a `run` for it |
 //! | [poem](poem/index.html) | `poem` | the middleware `user_metadata` |
 //! | [Rocket](rocket/index.html) | `rocket` | the request guards, for whom the fairing `UserMetadata` is attached |
 //! | [salvo](salvo/index.html) | `salvo` | the hoop `user_metadata` |
 //! | [tonic](tonic/index.html) | `tonic` | [`UserMetadataLayer`](crate::UserMetadataLayer) |
 //! | [warp](warp/index.html) | `warp` | the filters themselves, such as `user_metadata` |
-//! | bare hyper, AWS Lambda and others | (none) | [`UserMetadataLayer`](crate::UserMetadataLayer) |
+//! | bare hyper and others | (none) | [`UserMetadataLayer`](crate::UserMetadataLayer) |
 //!
 //! Whatever speaks `http` 1 and Tower needs no module of its own: a handler asks the request, by [`RequestExt`].
 //!
@@ -23,6 +24,8 @@
 //! * Rocket drops headers that are not UTF-8, so that what others call malformed credentials is none to it.
 //! * Routers: those of actix-web, Rocket and salvo decode `/%75serinfo`, and to those of Rocket and salvo and to warp's
 //!   `path::end` `/userinfo/` is `/userinfo`.
+//! * Before a function on AWS Lambda, a load balancer with its defaults hides all but the last header of each name; the
+//!   module for it says what to switch on.
 //! * gRPC has statuses, methods and messages of its own; the module for tonic says what becomes what.
 #![doc = include_str!("policy.md")]
 
@@ -33,6 +36,8 @@ pub mod axum;
 #[cfg(any(feature = "actix", feature = "rocket", feature = "warp"))]
 mod body;
 mod extensions;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 #[cfg(any(feature = "actix", feature = "poem", feature = "rocket", feature = "salvo"))]
 mod optional;
 #[cfg(feature = "poem")]

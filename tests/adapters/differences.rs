@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use crate::EXAMPLES;
 use crate::example::{Example, post};
 use crate::issuer::Issuer;
+use crate::lambda::Trigger;
 
 /// The rows of the contract that the framework decides before the adapter is asked.
 pub(crate) fn rows_of_its_own(example: &str) -> &'static [&'static str] {
@@ -107,5 +108,28 @@ fn only_actix_web_and_rocket_ask_for_the_body_of_a_request_that_is_refused() {
         let mut rest = String::new();
         stream.read_to_string(&mut rest).expect("an answer, and then the end");
         assert!(rest.contains(" Unauthorized\r\n"), "{name}: {rest}");
+    }
+}
+
+/// An application load balancer hands a function only the last header of each name, unless it is told to hand it all; so
+/// nothing in the function can see that there were two.
+#[test]
+fn a_load_balancer_with_its_defaults_hides_all_but_the_last_token() {
+    let issuer = Issuer::start();
+    let [alice, bob] = ["alice", "bob"].map(|user| issuer.token(user));
+    let two = |[first, last]: [&str; 2]| {
+        let tokens = format!("Authorization: Bearer {first}\r\nAuthorization: Bearer {last}\r\n");
+        format!("GET /userinfo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{tokens}\r\n")
+    };
+    for (trigger, status) in Trigger::ALL.map(|it| (it, if matches!(it, Trigger::LoadBalancer) { 200 } else { 401 })) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::trusting(trigger.name(), directory.path(), &issuer);
+        example.post("/updateinfo", &bob, r#"{"user":"bob"}"#);
+        let answer = example.send(&two([&alice, &bob]));
+        assert_eq!(answer.status(), status, "{trigger:?}");
+        if status == 200 {
+            assert_eq!(answer.body(), br#"{"user":"bob"}"#, "{trigger:?}");
+        }
+        assert_eq!(example.send(&two([&bob, "forged"])).status(), 401, "{trigger:?}");
     }
 }

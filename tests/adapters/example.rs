@@ -6,9 +6,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
 use tower_user_metadata::conformance::adapter::{Answer, exchange};
 
 use crate::issuer::Issuer;
+use crate::lambda::{Gateway, Trigger};
 
 /// How long an example may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,6 +20,8 @@ pub(crate) struct Example {
     pub(crate) address: SocketAddr,
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
+    /// What a function on AWS Lambda stands behind.
+    gateway: Option<Gateway>,
 }
 
 impl Example {
@@ -27,13 +31,10 @@ impl Example {
     }
 
     pub(crate) fn start(name: &str, directory: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(binary(name));
-        for name in ["JWKS_URL", "ISSUER", "AUDIENCE"] {
-            command.env_remove(name);
+        if let Some(trigger) = Trigger::ALL.into_iter().find(|trigger| trigger.name() == name) {
+            return Self::function(trigger, directory, settings);
         }
-        let database = format!("sqlite://{}", directory.join("metadata.db").display());
-        command.env("PORT", "0").env("DATABASE_URL", database).envs(settings.iter().copied());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the example starts");
+        let mut child = command(name, directory, settings).spawn().expect("the example starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("it prints");
@@ -43,7 +44,27 @@ impl Example {
             let _ = child.kill();
             panic!("{name} does not say where it listens, but {line:?} and ends with {:?}", child.wait());
         };
-        Self { address, child, stdout: Some(stdout) }
+        Self { address, child, stdout: Some(stdout), gateway: None }
+    }
+
+    /// Starts the example for AWS Lambda, with a database in `directory`; its address is that of the gateway.
+    pub(crate) fn function(trigger: Trigger, directory: &Path, settings: &[(&str, &str)]) -> Self {
+        let gateway = Gateway::start(trigger);
+        let mut command = command("lambda", directory, settings);
+        command.env("AWS_LAMBDA_RUNTIME_API", gateway.runtime_api.to_string());
+        command.env("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
+        for (name, value) in [("NAME", "test"), ("VERSION", "1"), ("MEMORY_SIZE", "128")] {
+            command.env(format!("AWS_LAMBDA_FUNCTION_{name}"), value);
+        }
+        let mut child = command.spawn().expect("the example starts");
+        let stdout = child.stdout.take().map(BufReader::new);
+        Self { address: gateway.address, child, stdout, gateway: Some(gateway) }
+    }
+
+    /// Hands the function an event; its answer.
+    pub(crate) fn invoke(&self, event: &Value) -> Value {
+        let gateway = self.gateway.as_ref().expect("a function");
+        gateway.invoke(event).unwrap_or_else(|| panic!("no answer to {event}"))
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Answer {
@@ -68,6 +89,8 @@ impl Example {
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it is ours");
+        // Nobody answers its clients any more.
+        drop(self.gateway.take());
     }
 
     /// Asks the process to stop, as service managers do.
@@ -126,6 +149,18 @@ pub(crate) fn on_open_connection(stream: &mut TcpStream, request: &str) -> Strin
 
 fn head(token: &str) -> String {
     format!("Host: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n")
+}
+
+/// The example with a database in `directory`, and on a free port where it listens by itself.
+fn command(name: &str, directory: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary(name));
+    for name in ["JWKS_URL", "ISSUER", "AUDIENCE"] {
+        command.env_remove(name);
+    }
+    let database = format!("sqlite://{}", directory.join("metadata.db").display());
+    command.env("PORT", "0").env("DATABASE_URL", database).envs(settings.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
 }
 
 fn binary(name: &str) -> std::path::PathBuf {

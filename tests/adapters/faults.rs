@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tower_user_metadata::conformance::adapter::exchange;
 
-use crate::EXAMPLES;
 use crate::example::{Example, post};
 use crate::issuer::Issuer;
+use crate::{EXAMPLES, everywhere};
 
 #[test]
 fn every_acknowledged_update_survives_a_crash() {
     const WRITERS: usize = 8;
     let issuer = Issuer::start();
     let token = issuer.token("alice");
-    for name in EXAMPLES {
+    for name in everywhere() {
         let directory = tempfile::tempdir().expect("a directory");
         let example = Example::trusting(name, directory.path(), &issuer);
         let acknowledged: [AtomicUsize; WRITERS] = Default::default();
@@ -129,7 +129,7 @@ fn a_client_that_hangs_up_in_the_middle_changes_nothing() {
 fn a_hundred_updates_at_once_are_all_kept() {
     let issuer = Issuer::start();
     let token = issuer.token("alice");
-    for name in EXAMPLES {
+    for name in everywhere() {
         let directory = tempfile::tempdir().expect("a directory");
         let example = Example::trusting(name, directory.path(), &issuer);
         thread::scope(|scope| {

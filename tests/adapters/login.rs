@@ -1,13 +1,13 @@
 use serde_json::Value;
 use tower_user_metadata::conformance::adapter::Answer;
 
-use crate::EXAMPLES;
+use crate::everywhere;
 use crate::example::Example;
 use crate::issuer::Issuer;
 
 #[test]
 fn the_development_login_issues_sessions() {
-    for name in EXAMPLES {
+    for name in everywhere() {
         let directory = tempfile::tempdir().expect("a directory");
         let example = Example::start(name, directory.path(), &[]);
         let (alice, bob) =
@@ -31,7 +31,7 @@ fn the_development_login_issues_sessions() {
 fn a_login_that_is_not_one_is_refused() {
     let form = r#"{"message":"the body must be {\"userId\":\"…\"}"}"#;
     let long = format!(r#"{{"userId":"{}"}}"#, "x".repeat(129));
-    for name in EXAMPLES {
+    for name in everywhere() {
         let directory = tempfile::tempdir().expect("a directory");
         let example = Example::start(name, directory.path(), &[]);
         for (body, message) in [
@@ -65,7 +65,7 @@ fn a_login_that_is_not_one_is_refused() {
 #[test]
 fn there_is_no_development_login_where_somebody_else_issues_the_sessions() {
     let issuer = Issuer::start();
-    for name in EXAMPLES {
+    for name in everywhere() {
         let directory = tempfile::tempdir().expect("a directory");
         let example = Example::trusting(name, directory.path(), &issuer);
         let answer = login(&example, r#"{"userId":"alice"}"#);

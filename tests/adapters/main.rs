@@ -7,6 +7,7 @@ mod differences;
 mod example;
 mod faults;
 mod issuer;
+mod lambda;
 mod login;
 mod panics;
 mod poem;
@@ -17,5 +18,10 @@ mod shared;
 mod tonic;
 mod warp;
 
-/// The examples that are held to the same answers.
+/// The examples that have sockets of their own and are held to the same answers.
 const EXAMPLES: [&str; 7] = ["actix", "axum", "hyper", "poem", "rocket", "salvo", "warp"];
+
+/// These, and the one on AWS Lambda: a name for each of the gateways that it may stand behind.
+fn everywhere() -> impl Iterator<Item = &'static str> {
+    EXAMPLES.into_iter().chain(lambda::EQUAL.map(lambda::Trigger::name))
+}
