@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use app::{App, Cleared, Reply, Shutdown, Updated};
 use rocket::config::{Config, LogLevel};
-use rocket::data::{Data, ToByteUnit};
+use rocket::data::{Capped, Data, ToByteUnit};
 use rocket::fairing::AdHoc;
 use rocket::http::{ContentType, Status};
 use rocket::response::{self, Responder};
@@ -79,8 +79,8 @@ async fn clear_info(metadata: UserMetadataHandle) -> Result<Reply, StoreError> {
 
 #[post("/login", data = "<body>")]
 async fn login(app: &State<App>, body: Data<'_>) -> Reply {
-    let body = body.open(LOGIN_KIBIBYTES.kibibytes()).into_bytes().await.ok().filter(rocket::data::Capped::is_complete);
-    app.login(&body.map(rocket::data::Capped::into_inner).unwrap_or_default())
+    let body = body.open(LOGIN_KIBIBYTES.kibibytes()).into_bytes().await.ok().filter(Capped::is_complete);
+    app.login(&body.map(Capped::into_inner).unwrap_or_default())
 }
 
 #[catch(404)]

@@ -12,7 +12,7 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tonic::body::Body;
 use tonic::client::Grpc;
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Extensions, Request, Status};
 use tonic_prost::ProstCodec;
@@ -272,10 +272,7 @@ fn errors_become_statuses() {
     let response: http::Response<Body> = GrpcRejection.response(&later);
     let status = Status::from_header_map(response.headers()).expect("a status");
     assert_eq!((response.status().as_u16(), status.code()), (200, Code::Unavailable));
-    assert_eq!(
-        status.metadata().get("grpc-retry-pushback-ms").map(tonic::metadata::MetadataValue::as_bytes),
-        Some(&b"7000"[..])
-    );
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").map(MetadataValue::as_bytes), Some(&b"7000"[..]));
 }
 
 #[tokio::test]
