@@ -35,7 +35,7 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let server = HttpServer::new(application).shutdown_signal(shutdown.begun()).bind(app.address())?;
-    server.addrs().into_iter().for_each(|address| app.announce(address));
+    server.addrs().into_iter().for_each(|address| app.announce(address, "http"));
     shutdown.finish(server.run(), &*app.store).await
 }
 

@@ -49,7 +49,7 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let listener = TcpListener::bind(app.address()).await?;
-    app.announce(listener.local_addr()?);
+    app.announce(listener.local_addr()?, "http");
     let server = serve(listener, service, shutdown.begun());
     shutdown.finish(server, &*app.store).await
 }

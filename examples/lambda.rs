@@ -38,7 +38,7 @@ async fn main() -> Result<(), app::Error> {
     }
     let shutdown = Shutdown::on_signal()?;
     let listener = tokio::net::TcpListener::bind(app.address()).await?;
-    app.announce(listener.local_addr()?);
+    app.announce(listener.local_addr()?, "http");
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.begun());
     shutdown.finish(server, &*app.store).await
 }

@@ -32,7 +32,7 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let listener = tokio::net::TcpListener::bind(app.address()).await?;
-    app.announce(listener.local_addr()?);
+    app.announce(listener.local_addr()?, "http");
     let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
     let server = server.run_with_graceful_shutdown(routes, shutdown.begun(), None);
     shutdown.finish(server, &*app.store).await

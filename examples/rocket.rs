@@ -41,7 +41,7 @@ async fn main() -> Result<(), app::Error> {
         .attach(UserMetadata::fairing(sessions))
         .attach(AdHoc::on_liftoff("announcement", move |rocket| {
             let address = SocketAddr::new(rocket.config().address, rocket.config().port);
-            announced.announce(address);
+            announced.announce(address, "http");
             Box::pin(std::future::ready(()))
         }))
         .mount("/", routes![user_info, update_info, clear_info, login])

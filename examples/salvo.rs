@@ -34,7 +34,7 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let listener = TcpListener::bind(app.address()).await?;
-    app.announce(listener.local_addr()?);
+    app.announce(listener.local_addr()?, "http");
     let server = Server::new(TcpAcceptor::try_from(listener)?);
     let (begun, handle) = (shutdown.begun(), server.handle());
     tokio::spawn(async move {

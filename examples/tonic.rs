@@ -4,26 +4,7 @@
 //! cargo run --example tonic --features tonic,sqlite
 //! ```
 //!
-//! The services are written by hand, so that no compiler of `.proto` files is needed:
-//!
-//! ```proto
-//! syntax = "proto3";
-//! package user_metadata.v1;
-//!
-//! service Login {                                  // only when JWKS_URL is not set
-//!   rpc Login(Json) returns (Json);
-//! }
-//!
-//! service UserMetadata {                           // with the metadata `authorization: Bearer …`
-//!   rpc UserInfo(Json) returns (Json);
-//!   rpc UpdateInfo(Json) returns (Json);
-//!   rpc ClearInfo(Json) returns (Json);
-//! }
-//!
-//! message Json {                                   // the bodies are those over HTTP
-//!   string json = 1;                               // text, since a google.protobuf.Struct would round numbers
-//! }
-//! ```
+//! The services of `examples/app/user_metadata.proto` are written by hand, so that no compiler of such files is needed.
 
 mod app;
 
@@ -63,7 +44,7 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let listener = tokio::net::TcpListener::bind(app.address()).await?;
-    app.announce(listener.local_addr()?);
+    app.announce(listener.local_addr()?, "grpc");
     let server = services.serve_with_incoming_shutdown(TcpIncoming::from(listener), shutdown.begun());
     shutdown.finish(Box::pin(server), &*app.store).await
 }

@@ -49,7 +49,7 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let listener = tokio::net::TcpListener::bind(app.address()).await?;
-    app.announce(listener.local_addr()?);
+    app.announce(listener.local_addr()?, "http");
     let server = warp::serve(signed_in.or(login).or(no_route)).incoming(listener).graceful(shutdown.begun());
     let server = async {
         server.run().await;

@@ -57,21 +57,46 @@ impl App {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Prints what to try, once the application listens.
-    pub(crate) fn announce(&self, address: SocketAddr) {
-        let url = format!("http://{address}");
-        let token = match self.login {
-            Some(_) => format!(r#"TOKEN=$(curl -s {url}/login -d '{{"userId":"alice"}}' | sed 's/.*:"\(.*\)"}}/\1/')"#),
-            None => "TOKEN=…   # an access token of your issuer".to_owned(),
-        };
-        println!("listening on {url}, for example:\n");
-        println!("  {token}");
-        println!(r#"  curl {url}/userinfo -H "Authorization: Bearer $TOKEN""#);
-        println!(
-            r#"  curl {url}/updateinfo -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"theme":"dark"}}'"#
-        );
-        println!(r#"  curl {url}/clearinfo -H "Authorization: Bearer $TOKEN" -X POST"#);
+    /// Prints what to try over this protocol, `http` or `grpc`, once the application listens.
+    pub(crate) fn announce(&self, address: SocketAddr, protocol: &str) {
+        println!("listening on http://{address}, for example:\n");
+        for line in if protocol == "grpc" { self.grpcurl(address) } else { self.curl(address) } {
+            println!("  {line}");
+        }
         println!();
+    }
+
+    fn curl(&self, address: SocketAddr) -> [String; 4] {
+        let url = format!("http://{address}");
+        [
+            self.token(&format!(r#"curl -s {url}/login -d '{{"userId":"alice"}}' | sed 's/.*:"\(.*\)"}}/\1/'"#)),
+            format!(r#"curl {url}/userinfo -H "Authorization: Bearer $TOKEN""#),
+            format!(
+                r#"curl {url}/updateinfo -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"theme":"dark"}}'"#
+            ),
+            format!(r#"curl {url}/clearinfo -H "Authorization: Bearer $TOKEN" -X POST"#),
+        ]
+    }
+
+    fn grpcurl(&self, address: SocketAddr) -> [String; 4] {
+        let call = "grpcurl -plaintext -proto examples/app/user_metadata.proto";
+        let (bearer, service) = (r#"-H "authorization: Bearer $TOKEN""#, "user_metadata.v1.UserMetadata");
+        let login =
+            format!(r#"{call} -d '{{"json":"{{\"userId\":\"alice\"}}"}}' {address} user_metadata.v1.Login/Login"#);
+        [
+            self.token(&format!(r#"{login} | sed -n 's/.*accessToken\\":\\"\([^\\]*\).*/\1/p'"#)),
+            format!("{call} {bearer} {address} {service}/UserInfo"),
+            format!(r#"{call} {bearer} -d '{{"json":"{{\"theme\":\"dark\"}}"}}' {address} {service}/UpdateInfo"#),
+            format!("{call} {bearer} {address} {service}/ClearInfo"),
+        ]
+    }
+
+    /// The line that gets a token, by this command where the development login is there.
+    fn token(&self, login: &str) -> String {
+        match self.login {
+            Some(_) => format!("TOKEN=$({login})"),
+            None => "TOKEN=…   # an access token of your issuer".to_owned(),
+        }
     }
 
     /// Answers `POST /login`. A body that could not be read, or is too large to be a login, may come as an empty one.
