@@ -16,12 +16,20 @@ pub(super) struct Reader<'a> {
     names: Vec<Cow<'a, str>>,
 }
 
+/// What an open object has had.
+#[derive(Default)]
+struct Seen<'a> {
+    /// The sorts of its first names: most differ in it, and need not be compared.
+    sorts: u64,
+    many: HashSet<Cow<'a, str>>,
+}
+
 /// With more names than this in one object they are looked for in a set and no longer one by one.
 const FEW_NAMES: usize = 16;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, rules: Rules) -> Self {
-        Self { text, at: 0, rules, names: Vec::new() }
+        Self { text, at: 0, rules, names: Vec::with_capacity(FEW_NAMES) }
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -83,7 +91,7 @@ impl<'a> Reader<'a> {
     ) -> Result<(), JsonError> {
         self.enter(level)?;
         let first_name = self.names.len();
-        let mut many = HashSet::new();
+        let mut seen = Seen::default();
         self.expect(b'{')?;
         self.white_space();
         if self.peek() == Some(b'}') {
@@ -94,7 +102,7 @@ impl<'a> Reader<'a> {
             self.white_space();
             let name_at = self.at;
             let name = self.string()?;
-            if !self.is_new(name.clone(), first_name, &mut many) {
+            if !self.is_new(name.clone(), first_name, &mut seen) {
                 return Err(JsonError { fault: Fault::DuplicateMember, at: name_at });
             }
             self.white_space();
@@ -115,18 +123,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Tells whether the innermost object, whose names begin at `first`, has no such name yet, and notes it.
-    fn is_new(&mut self, name: Cow<'a, str>, first: usize, many: &mut HashSet<Cow<'a, str>>) -> bool {
+    fn is_new(&mut self, name: Cow<'a, str>, first: usize, seen: &mut Seen<'a>) -> bool {
         // Only objects have names here, and one that closes takes away its own: the place is in range.
-        let seen = self.names.get(first..).unwrap_or_default();
-        if seen.len() < FEW_NAMES {
-            let new = !seen.contains(&name);
+        let names = self.names.get(first..).unwrap_or_default();
+        if names.len() < FEW_NAMES {
+            let sort = sort(name.as_bytes());
+            let new = seen.sorts & sort == 0 || !names.contains(&name);
+            seen.sorts |= sort;
             self.names.push(name);
             return new;
         }
-        if many.is_empty() {
-            many.extend(seen.iter().cloned());
+        if seen.many.is_empty() {
+            seen.many.extend(names.iter().cloned());
         }
-        many.insert(name)
+        seen.many.insert(name)
     }
 
     fn array(&mut self, level: usize) -> Result<(), JsonError> {
@@ -154,9 +164,7 @@ impl<'a> Reader<'a> {
         let mut decoded: Option<String> = None;
         let mut plain = start;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            self.at += first_control(rest.get(..end).unwrap_or_default()).unwrap_or(end);
+            self.at += plain_bytes(self.text.as_bytes().get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     let last = &self.text[plain..self.at];
@@ -275,7 +283,40 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the first control character stands, which a string must escape (RFC 8259 section 7).
+/// One of 64 sorts of names, as a bit: two names of different sorts are different.
+fn sort(name: &[u8]) -> u64 {
+    let end = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+    1 << ((name.len() ^ end(name.first()) ^ (end(name.last()) << 2)) % 64)
+}
+
+/// How many bytes of a string go on as they are: up to its end, an escape, or a control character, which a string must
+/// escape (RFC 8259 section 7).
+fn plain_bytes(text: &[u8]) -> usize {
+    // Most strings are so short that a search of many bytes at a time does not pay.
+    const SHORT: usize = 32;
+    for (n, word) in text.as_chunks::<8>().0.iter().take(SHORT / 8).enumerate() {
+        let special = special(u64::from_le_bytes(*word));
+        if special != 0 {
+            // The lowest of them, so the first.
+            return n * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let known = SHORT.min(text.len() / 8 * 8);
+    let rest = text.get(known..).unwrap_or_default();
+    let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+    known + first_control(rest.get(..end).unwrap_or_default()).unwrap_or(end)
+}
+
+/// The highest bit of each byte that is a quotation mark, a backslash or below 0x20. Bytes above the first of them may be
+/// marked as well: a borrow goes upwards.
+fn special(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let below = |word: u64, byte: u64| word.wrapping_sub(EACH * byte) & !word;
+    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & (EACH * 0x80)
+}
+
+/// Where the first control character stands.
 fn first_control(text: &[u8]) -> Option<usize> {
     // No early end where there is none, so that many bytes are looked at at once.
     let any = text.iter().fold(false, |any, byte| any | (*byte < 0x20));
