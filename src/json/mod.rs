@@ -4,6 +4,7 @@
 //! evidence (RFC 7515 section 4) or must come back digit by digit. This reader checks a whole text once and hands
 //! out the members of its root object as slices of it.
 
+mod plain;
 mod reader;
 mod text;
 mod wrong_type;

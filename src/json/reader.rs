@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use memchr::memchr2;
-
+use super::plain::plain_bytes;
 use super::{Fault, JsonError, MAX_DEPTH, Rules};
 
 /// A place in a text, and what is refused there.
@@ -21,7 +20,8 @@ pub(super) struct Reader<'a> {
 struct Seen<'a> {
     /// The sorts of its first names: most differ in it, and need not be compared.
     sorts: u64,
-    many: HashSet<Cow<'a, str>>,
+    /// All of its names, once they are many.
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
 /// With more names than this in one object they are looked for in a set and no longer one by one.
@@ -133,10 +133,7 @@ impl<'a> Reader<'a> {
             self.names.push(name);
             return new;
         }
-        if seen.many.is_empty() {
-            seen.many.extend(names.iter().cloned());
-        }
-        seen.many.insert(name)
+        seen.many.get_or_insert_with(|| names.iter().cloned().collect()).insert(name)
     }
 
     fn array(&mut self, level: usize) -> Result<(), JsonError> {
@@ -158,33 +155,44 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a string; nearly all are without escapes, and so are parts of the text.
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut decoded: Option<String> = None;
+        self.plain();
+        if self.peek() != Some(b'"') {
+            return self.string_with_escapes(start).map(Cow::Owned);
+        }
+        let text = &self.text[start..self.at];
+        self.at += 1;
+        Ok(Cow::Borrowed(text))
+    }
+
+    /// Goes to the end of the string, to the next escape, or to what a string must not hold.
+    fn plain(&mut self) {
+        self.at += plain_bytes(self.text.as_bytes().get(self.at..).unwrap_or_default());
+    }
+
+    #[cold]
+    fn string_with_escapes(&mut self, start: usize) -> Result<String, JsonError> {
+        let mut decoded = String::new();
         let mut plain = start;
         loop {
-            self.at += plain_bytes(self.text.as_bytes().get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
-                    let last = &self.text[plain..self.at];
+                    decoded.push_str(&self.text[plain..self.at]);
                     self.at += 1;
-                    return Ok(match decoded {
-                        None => Cow::Borrowed(last),
-                        Some(text) => Cow::Owned(text + last),
-                    });
+                    return Ok(decoded);
                 }
                 Some(b'\\') => {
-                    let so_far = &self.text[plain..self.at];
-                    let character = self.escape()?;
-                    let text = decoded.get_or_insert_with(String::new);
-                    text.push_str(so_far);
-                    text.push(character);
+                    decoded.push_str(&self.text[plain..self.at]);
+                    decoded.push(self.escape()?);
                     plain = self.at;
                 }
                 // A control character, or the end of the text.
                 _ => return self.fault(Fault::Syntax),
             }
+            self.plain();
         }
     }
 
@@ -287,38 +295,4 @@ impl<'a> Reader<'a> {
 fn sort(name: &[u8]) -> u64 {
     let end = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
     1 << ((name.len() ^ end(name.first()) ^ (end(name.last()) << 2)) % 64)
-}
-
-/// How many bytes of a string go on as they are: up to its end, an escape, or a control character, which a string must
-/// escape (RFC 8259 section 7).
-fn plain_bytes(text: &[u8]) -> usize {
-    // Most strings are so short that a search of many bytes at a time does not pay.
-    const SHORT: usize = 32;
-    for (n, word) in text.as_chunks::<8>().0.iter().take(SHORT / 8).enumerate() {
-        let special = special(u64::from_le_bytes(*word));
-        if special != 0 {
-            // The lowest of them, so the first.
-            return n * 8 + special.trailing_zeros() as usize / 8;
-        }
-    }
-    let known = SHORT.min(text.len() / 8 * 8);
-    let rest = text.get(known..).unwrap_or_default();
-    let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-    known + first_control(rest.get(..end).unwrap_or_default()).unwrap_or(end)
-}
-
-/// The highest bit of each byte that is a quotation mark, a backslash or below 0x20. Bytes above the first of them may be
-/// marked as well: a borrow goes upwards.
-fn special(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let below = |word: u64, byte: u64| word.wrapping_sub(EACH * byte) & !word;
-    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & (EACH * 0x80)
-}
-
-/// Where the first control character stands.
-fn first_control(text: &[u8]) -> Option<usize> {
-    // No early end where there is none, so that many bytes are looked at at once.
-    let any = text.iter().fold(false, |any, byte| any | (*byte < 0x20));
-    if any { text.iter().position(|byte| *byte < 0x20) } else { None }
 }
