@@ -52,13 +52,17 @@ fn threads() {
         assert_eq!(call(&mut known.clone(), again(request)), 200);
     }
     for (case, service) in [("known sessions", true), ("no layer", false)] {
-        let (mut one, mut two) = (0.0_f64, 0.0_f64);
+        let (mut one, mut two) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            for (threads, best) in [(1, &mut one), (2, &mut two)] {
+            for (threads, rates) in [(1, &mut one), (2, &mut two)] {
                 let rate = if service { rate(&known, &requests, threads) } else { rate(&Handler, &requests, threads) };
-                *best = best.max(rate);
+                rates.push(rate);
             }
         }
+        let [one, two] = [one, two].map(|mut rates| {
+            rates.sort_by(f64::total_cmp);
+            rates[ROUNDS / 2]
+        });
         report(
             "threads",
             case,
@@ -67,7 +71,8 @@ fn threads() {
     }
 }
 
-/// How many calls so many threads make in a second, all of them for any of the sessions.
+/// How many calls so many threads make in a second in which each of them has a processor, all of them for any of the
+/// sessions.
 fn rate(service: &(impl Handles + Clone + Send), requests: &[Request<()>], threads: usize) -> f64 {
     let start = Barrier::new(threads);
     std::thread::scope(|scope| {
@@ -76,19 +81,29 @@ fn rate(service: &(impl Handles + Clone + Send), requests: &[Request<()>], threa
                 let (mut service, mut at, start) = (service.clone(), thread * requests.len() / 2, &start);
                 scope.spawn(move || {
                     start.wait();
-                    let (begin, mut calls) = (Instant::now(), 0_u32);
+                    let (begin, begin_busy, mut calls) = (Instant::now(), busy(), 0_u32);
                     while begin.elapsed() < ROUND {
                         for _ in 0..32 {
                             call(&mut service, again(scattered(requests, &mut at)));
                         }
                         calls += 32;
                     }
-                    f64::from(calls) / begin.elapsed().as_secs_f64()
+                    let time = match (begin_busy, busy()) {
+                        (Some(begin), Some(end)) => end - begin,
+                        _ => begin.elapsed(),
+                    };
+                    f64::from(calls) / time.as_secs_f64()
                 })
             })
             .collect();
         works.into_iter().map(|work| work.join().expect("no panic")).sum()
     })
+}
+
+/// For how long this thread has had a processor, where the system tells: other programs do not count.
+fn busy() -> Option<Duration> {
+    let times = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    times.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// The next request, in an order that no prefetching knows and that comes to all of them.

@@ -4,6 +4,7 @@
 //! evidence (RFC 7515 section 4) or must come back digit by digit. This reader checks a whole text once and hands
 //! out the members of its root object as slices of it.
 
+mod plain;
 mod reader;
 mod text;
 mod wrong_type;
@@ -56,6 +57,17 @@ pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
 pub(crate) fn read_object(text: &[u8], rules: Rules) -> Result<Members<'_>, JsonError> {
     let text =
         std::str::from_utf8(text).map_err(|error| JsonError { fault: Fault::NotUtf8, at: error.valid_up_to() })?;
+    let mut members = Vec::new();
+    read_members(text, rules, |name, value| members.push((name, value)))?;
+    Ok(members)
+}
+
+/// Gives the members of a text that must be one JSON object, in order; those of a text that is refused in the end, too.
+pub(crate) fn read_members<'a>(
+    text: &'a str,
+    rules: Rules,
+    member: impl FnMut(Cow<'a, str>, &'a str),
+) -> Result<(), JsonError> {
     let mut reader = Reader::new(text, rules);
     reader.white_space();
     if reader.peek() != Some(b'{') {
@@ -64,10 +76,8 @@ pub(crate) fn read_object(text: &[u8], rules: Rules) -> Result<Members<'_>, Json
         reader.end()?;
         return Err(JsonError { fault: Fault::NotAnObject, at: 0 });
     }
-    let mut members = Vec::new();
-    reader.object(1, |name, value| members.push((name, value)))?;
-    reader.end()?;
-    Ok(members)
+    reader.object(1, member)?;
+    reader.end()
 }
 
 #[cfg(test)]
@@ -140,6 +150,29 @@ mod tests {
     fn compact_leaves_strings_alone() {
         assert_eq!(compact("[ 1,\n\"a \\\" b\" , { } ]"), "[1,\"a \\\" b\",{}]");
         assert!(matches!(compact("[1]"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_ends_a_string_is_seen_at_each_place() {
+        let plain = ["a", "!", "#", "[", "]", "~", "\u{7f}", "\u{80}", "\u{a2}", "\u{dc}", "\u{fffd}"];
+        for length in 0..70 {
+            for filling in plain {
+                let filling = filling.repeat(length);
+                assert_eq!(fault(&format!("{{\"a\":\"{filling}\"}}")), None, "{filling}");
+                assert_eq!(fault(&format!("{{\"a\":\"{filling}\\n\\\"{filling}\"}}")), None, "{filling}");
+                for control in ["\0", "\n", "\u{1f}"] {
+                    let text = format!("{{\"a\":\"{filling}{control}{filling}\"}}");
+                    assert_eq!(fault(&text), Some(Fault::Syntax), "{filling}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_differ_in_their_middle_only_are_still_compared() {
+        assert_eq!(fault("{\"axb\":1,\"ayb\":2}"), None);
+        assert_eq!(fault("{\"axb\":1,\"ayb\":2,\"axb\":3}"), Some(Fault::DuplicateMember));
+        assert_eq!(fault("{\"\":1,\"\":2}"), Some(Fault::DuplicateMember));
     }
 
     #[test]

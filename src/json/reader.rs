@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use memchr::memchr2;
-
+use super::plain::plain_bytes;
 use super::{Fault, JsonError, MAX_DEPTH, Rules};
 
 /// A place in a text, and what is refused there.
@@ -16,12 +15,21 @@ pub(super) struct Reader<'a> {
     names: Vec<Cow<'a, str>>,
 }
 
+/// What an open object has had.
+#[derive(Default)]
+struct Seen<'a> {
+    /// The sorts of its first names: most differ in it, and need not be compared.
+    sorts: u64,
+    /// All of its names, once they are many.
+    many: Option<HashSet<Cow<'a, str>>>,
+}
+
 /// With more names than this in one object they are looked for in a set and no longer one by one.
 const FEW_NAMES: usize = 16;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, rules: Rules) -> Self {
-        Self { text, at: 0, rules, names: Vec::new() }
+        Self { text, at: 0, rules, names: Vec::with_capacity(FEW_NAMES) }
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -83,7 +91,7 @@ impl<'a> Reader<'a> {
     ) -> Result<(), JsonError> {
         self.enter(level)?;
         let first_name = self.names.len();
-        let mut many = HashSet::new();
+        let mut seen = Seen::default();
         self.expect(b'{')?;
         self.white_space();
         if self.peek() == Some(b'}') {
@@ -94,7 +102,7 @@ impl<'a> Reader<'a> {
             self.white_space();
             let name_at = self.at;
             let name = self.string()?;
-            if !self.is_new(name.clone(), first_name, &mut many) {
+            if !self.is_new(name.clone(), first_name, &mut seen) {
                 return Err(JsonError { fault: Fault::DuplicateMember, at: name_at });
             }
             self.white_space();
@@ -115,18 +123,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Tells whether the innermost object, whose names begin at `first`, has no such name yet, and notes it.
-    fn is_new(&mut self, name: Cow<'a, str>, first: usize, many: &mut HashSet<Cow<'a, str>>) -> bool {
+    fn is_new(&mut self, name: Cow<'a, str>, first: usize, seen: &mut Seen<'a>) -> bool {
         // Only objects have names here, and one that closes takes away its own: the place is in range.
-        let seen = self.names.get(first..).unwrap_or_default();
-        if seen.len() < FEW_NAMES {
-            let new = !seen.contains(&name);
+        let names = self.names.get(first..).unwrap_or_default();
+        if names.len() < FEW_NAMES {
+            let sort = sort(name.as_bytes());
+            let new = seen.sorts & sort == 0 || !names.contains(&name);
+            seen.sorts |= sort;
             self.names.push(name);
             return new;
         }
-        if many.is_empty() {
-            many.extend(seen.iter().cloned());
-        }
-        many.insert(name)
+        seen.many.get_or_insert_with(|| names.iter().cloned().collect()).insert(name)
     }
 
     fn array(&mut self, level: usize) -> Result<(), JsonError> {
@@ -148,35 +155,44 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a string; nearly all are without escapes, and so are parts of the text.
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut decoded: Option<String> = None;
+        self.plain();
+        if self.peek() != Some(b'"') {
+            return self.string_with_escapes(start).map(Cow::Owned);
+        }
+        let text = &self.text[start..self.at];
+        self.at += 1;
+        Ok(Cow::Borrowed(text))
+    }
+
+    /// Goes to the end of the string, to the next escape, or to what a string must not hold.
+    fn plain(&mut self) {
+        self.at += plain_bytes(self.text.as_bytes().get(self.at..).unwrap_or_default());
+    }
+
+    #[cold]
+    fn string_with_escapes(&mut self, start: usize) -> Result<String, JsonError> {
+        let mut decoded = String::new();
         let mut plain = start;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            self.at += first_control(rest.get(..end).unwrap_or_default()).unwrap_or(end);
             match self.peek() {
                 Some(b'"') => {
-                    let last = &self.text[plain..self.at];
+                    decoded.push_str(&self.text[plain..self.at]);
                     self.at += 1;
-                    return Ok(match decoded {
-                        None => Cow::Borrowed(last),
-                        Some(text) => Cow::Owned(text + last),
-                    });
+                    return Ok(decoded);
                 }
                 Some(b'\\') => {
-                    let so_far = &self.text[plain..self.at];
-                    let character = self.escape()?;
-                    let text = decoded.get_or_insert_with(String::new);
-                    text.push_str(so_far);
-                    text.push(character);
+                    decoded.push_str(&self.text[plain..self.at]);
+                    decoded.push(self.escape()?);
                     plain = self.at;
                 }
                 // A control character, or the end of the text.
                 _ => return self.fault(Fault::Syntax),
             }
+            self.plain();
         }
     }
 
@@ -275,9 +291,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the first control character stands, which a string must escape (RFC 8259 section 7).
-fn first_control(text: &[u8]) -> Option<usize> {
-    // No early end where there is none, so that many bytes are looked at at once.
-    let any = text.iter().fold(false, |any, byte| any | (*byte < 0x20));
-    if any { text.iter().position(|byte| *byte < 0x20) } else { None }
+/// One of 64 sorts of names, as a bit: two names of different sorts are different.
+fn sort(name: &[u8]) -> u64 {
+    let end = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+    1 << ((name.len() ^ end(name.first()) ^ (end(name.last()) << 2)) % 64)
 }

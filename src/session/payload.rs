@@ -18,18 +18,38 @@ pub(crate) struct Payload {
     members: Box<[Member]>,
 }
 
+/// More members than most payloads have: they are gathered on the stack.
+const FEW: usize = 24;
+
+/// The longest text, so that places fit their type, also those of the decoded names.
+const MAX_BYTES: usize = (u32::MAX / 2) as usize;
+
 /// Places in the text.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Member {
     name: Place,
     value: Place,
 }
 
 /// From where to where, in bytes: half the size of a range, and there is one for each member of each known session.
-#[derive(Clone, Copy)]
-struct Place(u32, u32);
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Place(u32, u32);
 
-/// Not one JSON object, or one that the rules refuse, or of 4 GiB and more.
+/// A text that is kept beside a payload: mostly where it stands in it, so that it takes no place of its own.
+#[derive(Clone)]
+pub(crate) enum Text {
+    /// In the payload that it is kept beside.
+    At(Place),
+    Own(Box<str>),
+}
+
+impl From<Box<str>> for Text {
+    fn from(text: Box<str>) -> Self {
+        Self::Own(text)
+    }
+}
+
+/// Not one JSON object, or one that the rules refuse, or of 2 GiB and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -39,25 +59,34 @@ impl Payload {
     }
 
     pub(crate) fn from_vec(text: Vec<u8>) -> Result<Self, Malformed> {
-        let found = json::read_object(&text, RULES).map_err(|_| Malformed)?;
+        if text.len() > MAX_BYTES {
+            return Err(Malformed);
+        }
+        let mut text = String::from_utf8(text).map_err(|_| Malformed)?;
         let start = text.as_ptr() as usize;
         let place = |part: &str| Place::new(part.as_ptr() as usize - start, part.len());
         let mut decoded = String::new();
-        let mut members = Vec::with_capacity(found.len());
-        for (name, value) in found {
+        let (mut first, mut count, mut further) = ([Member::default(); FEW], 0, Vec::new());
+        json::read_members(&text, RULES, |name, value| {
             let name = match name {
-                Cow::Borrowed(name) => place(name)?,
+                Cow::Borrowed(name) => place(name),
                 Cow::Owned(name) => {
                     decoded.push_str(&name);
-                    Place::new(text.len() + decoded.len() - name.len(), name.len())?
+                    Place::new(text.len() + decoded.len() - name.len(), name.len())
                 }
             };
-            members.push(Member { name, value: place(value)? });
-        }
-        // Was read as UTF-8 above.
-        let mut text = String::from_utf8(text).map_err(|_| Malformed)?;
+            let member = Member { name, value: place(value) };
+            match first.get_mut(count) {
+                Some(place) => *place = member,
+                None => further.push(member),
+            }
+            count += 1;
+        })
+        .map_err(|_| Malformed)?;
+        let first = first.get(..count).unwrap_or(&first);
+        let members = if further.is_empty() { first.into() } else { [first, &further].concat().into() };
         text.push_str(&decoded);
-        Ok(Self { text: text.into(), members: members.into() })
+        Ok(Self { text: text.into(), members })
     }
 
     /// The raw value of a member; every object holds a name once at most.
@@ -81,6 +110,26 @@ impl Payload {
         }
     }
 
+    /// What [`text`](Self::text) gave, to be kept beside this payload.
+    pub(crate) fn keep(&self, text: Cow<'_, str>) -> Text {
+        let at = (text.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+        match &text {
+            Cow::Borrowed(part) if self.text.get(at..at.saturating_add(part.len())) == Some(part) => {
+                Text::At(Place::new(at, part.len()))
+            }
+            _ => Text::Own(text.into()),
+        }
+    }
+
+    /// A text that is kept beside this payload.
+    pub(crate) fn kept<'a>(&'a self, text: &'a Text) -> &'a str {
+        match text {
+            // Is in it: `keep` looked.
+            Text::At(place) => self.text.get(place.range()).unwrap_or_default(),
+            Text::Own(text) => text,
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let part = |place: Place| self.text.get(place.range());
         self.members.iter().filter_map(move |member| Some((part(member.name)?, part(member.value)?)))
@@ -93,9 +142,10 @@ impl Payload {
 }
 
 impl Place {
-    fn new(at: usize, length: usize) -> Result<Self, Malformed> {
-        let place = |at| u32::try_from(at).map_err(|_| Malformed);
-        Ok(Self(place(at)?, place(at + length)?))
+    fn new(at: usize, length: usize) -> Self {
+        // Not beyond the type, since the text is not.
+        let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Self(place(at), place(at + length))
     }
 
     fn range(self) -> Range<usize> {
@@ -140,5 +190,28 @@ mod tests {
         assert!(matches!(payload.text("d"), Ok(Some(Cow::Borrowed("")))));
         assert!(payload.text("c").is_err() && payload.text("e").is_err());
         assert!(matches!(payload.text("f"), Ok(None)));
+    }
+
+    #[test]
+    fn a_text_is_kept_where_it_stands() {
+        let payload = Payload::parse(br#"{"a":"x","b":"\u0078","c":""}"#).expect("well-formed");
+        let keep = |name| payload.keep(payload.text(name).expect("a text").expect("a member"));
+        let (a, b, c) = (keep("a"), keep("b"), keep("c"));
+        assert!(matches!((&a, &b), (Text::At(_), Text::Own(_))));
+        assert_eq!([&a, &b, &c].map(|text| payload.kept(text)), ["x", "x", ""]);
+        // One that is not of this payload is copied.
+        assert!(matches!(Payload::default().keep(Cow::Borrowed("x")), Text::Own(text) if *text == *"x"));
+    }
+
+    #[test]
+    fn many_members_are_all_there() {
+        for count in [FEW - 1, FEW, FEW + 1, 3 * FEW] {
+            let members: Vec<_> = (0..count).map(|n| format!("\"{n}\":{n}")).collect();
+            let payload = Payload::parse(format!("{{{}}}", members.join(",")).as_bytes()).expect("well-formed");
+            assert!(payload.iter().eq(members.iter().map(|m| {
+                let n = m.rsplit(':').next().unwrap_or_default();
+                (n, n)
+            })));
+        }
     }
 }

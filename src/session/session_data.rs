@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::cache::Kept;
 use super::clock::{from_unix_millis, unix_millis};
-use super::payload::Payload;
+use super::payload::{Payload, Text};
 use crate::json::WrongType;
 use crate::user_id::{HasUserId, UserId};
 
@@ -20,9 +20,10 @@ pub struct Session(Arc<Inner>);
 pub(crate) struct Inner {
     user: UserId,
     recipe_user: Option<UserId>,
-    tenant: Option<Box<str>>,
-    handle: Option<Box<str>>,
-    anti_csrf_token: Option<Box<str>>,
+    // Where they stand in the claims, as a rule.
+    tenant: Option<Text>,
+    handle: Option<Text>,
+    anti_csrf_token: Option<Text>,
     issued_at: Option<i64>,
     expires_at: i64,
     claims: Payload,
@@ -62,13 +63,13 @@ impl Session {
     /// The tenant of the session. SuperTokens calls its default tenant `public`; `None` where tokens name none.
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
-        self.0.tenant.as_deref()
+        self.text(&self.0.tenant)
     }
 
     /// The handle of the session, the same for all of its tokens; `None` where tokens name none.
     #[must_use]
     pub fn handle(&self) -> Option<&str> {
-        self.0.handle.as_deref()
+        self.text(&self.0.handle)
     }
 
     /// When the token was issued, if it says so.
@@ -107,8 +108,12 @@ impl Session {
         self.0.claims.iter().filter(|(name, _)| !self.0.protected.contains(name))
     }
 
+    fn text<'a>(&'a self, text: &'a Option<Text>) -> Option<&'a str> {
+        text.as_ref().map(|text| self.0.claims.kept(text))
+    }
+
     pub(crate) fn anti_csrf_token(&self) -> Option<&str> {
-        self.0.anti_csrf_token.as_deref()
+        self.text(&self.0.anti_csrf_token)
     }
 
     /// Itself, for those who only ask whose it is.
@@ -131,7 +136,11 @@ impl Kept for Session {
     fn bytes(&self) -> usize {
         let Inner { user, recipe_user, tenant, handle, anti_csrf_token, claims, .. } = &*self.0;
         let ids = user.as_str().len() + recipe_user.as_ref().map_or(0, |user| user.as_str().len());
-        let texts = [tenant, handle, anti_csrf_token].map(|text| text.as_deref().map_or(0, str::len));
+        let own = |text: &Option<Text>| match text {
+            Some(Text::Own(text)) => text.len(),
+            _ => 0,
+        };
+        let texts = [tenant, handle, anti_csrf_token].map(own);
         size_of::<Inner>() + ids + texts.iter().sum::<usize>() + claims.heap_bytes()
     }
 }
@@ -155,13 +164,13 @@ impl SessionBuilder {
 
     /// Sets [`Session::tenant_id`].
     pub fn with_tenant_id(mut self, tenant: impl Into<Box<str>>) -> Self {
-        self.0.tenant = Some(tenant.into());
+        self.0.tenant = Some(tenant.into().into());
         self
     }
 
     /// Sets [`Session::handle`].
     pub fn with_handle(mut self, handle: impl Into<Box<str>>) -> Self {
-        self.0.handle = Some(handle.into());
+        self.0.handle = Some(handle.into().into());
         self
     }
 
@@ -173,7 +182,7 @@ impl SessionBuilder {
 
     /// Sets the secret that [`AntiCsrf::ViaToken`](super::AntiCsrf::ViaToken) compares.
     pub fn with_anti_csrf_token(mut self, token: impl Into<Box<str>>) -> Self {
-        self.0.anti_csrf_token = Some(token.into());
+        self.0.anti_csrf_token = Some(token.into().into());
         self
     }
 
@@ -193,6 +202,17 @@ impl SessionBuilder {
     pub(crate) fn with_payload(mut self, claims: Payload, protected: &'static [&'static str]) -> Self {
         self.0.claims = claims;
         self.0.protected = protected;
+        self
+    }
+
+    /// The texts that are kept beside the claims of [`with_payload`](Self::with_payload).
+    pub(crate) fn with_texts(
+        mut self,
+        tenant: Option<Text>,
+        handle: Option<Text>,
+        anti_csrf_token: Option<Text>,
+    ) -> Self {
+        (self.0.tenant, self.0.handle, self.0.anti_csrf_token) = (tenant, handle, anti_csrf_token);
         self
     }
 

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
+use super::base64url;
 use super::jws::malformed;
 use crate::session::AuthError;
 use crate::session::payload::Payload;
+use arc_swap::{ArcSwap, Guard};
 
 /// How many headers are remembered: more than a verifier has keys, as a rule, and few enough to be compared in turn.
 const MAX_SEEN: usize = 16;
@@ -27,7 +25,7 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn parse(encoded: &str) -> Result<Self, AuthError> {
-        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| malformed("the header is not base64url"))?;
+        let bytes = base64url::decode(encoded).map_err(|_| malformed("the header is not base64url"))?;
         let header = Payload::from_vec(bytes).map_err(|_| malformed("the header is not a strict JSON object"))?;
         // RFC 7515 section 4.1.11 demands refusing what `crit` names and we do not know, and we know none; `zip` is
         // for encryption only, `b64` changes what is signed (RFC 7797), `cty` announces a nested token.
@@ -53,20 +51,29 @@ struct Seen {
     header: Arc<Header>,
 }
 
+/// The headers as they were seen at one moment.
+pub(super) struct SeenNow(Guard<Arc<Vec<Seen>>>);
+
+impl SeenNow {
+    pub(super) fn find(&self, encoded: &str) -> Option<&Header> {
+        self.0.iter().find(|seen| *seen.encoded == *encoded).map(|seen| &*seen.header)
+    }
+}
+
 impl SeenHeaders {
-    pub(super) fn find(&self, encoded: &str) -> Option<Arc<Header>> {
-        let seen = self.0.load();
-        seen.iter().find(|seen| *seen.encoded == *encoded).map(|seen| Arc::clone(&seen.header))
+    pub(super) fn now(&self) -> SeenNow {
+        SeenNow(self.0.load())
     }
 
     /// Remembers the header of a token that verified; the oldest makes room.
-    pub(super) fn add(&self, encoded: &str, header: &Arc<Header>) {
+    pub(super) fn add(&self, encoded: &str, header: Header) {
         if encoded.len() > MAX_SEEN_BYTES {
             return;
         }
+        let header = Arc::new(header);
         self.0.rcu(|seen| {
             let others = seen.iter().filter(|seen| *seen.encoded != *encoded).take(MAX_SEEN - 1).cloned();
-            let new = Seen { encoded: encoded.into(), header: Arc::clone(header) };
+            let new = Seen { encoded: encoded.into(), header: Arc::clone(&header) };
             std::iter::once(new).chain(others).collect::<Vec<_>>()
         });
     }
@@ -74,33 +81,39 @@ impl SeenHeaders {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
-    fn header(kid: &str) -> (String, Arc<Header>) {
-        let encoded = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#));
-        let header = Header::parse(&encoded).expect("a header");
-        (encoded, Arc::new(header))
+    fn encoded(kid: &str) -> String {
+        URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#))
+    }
+
+    fn add(seen: &SeenHeaders, encoded: &str) {
+        seen.add(encoded, Header::parse(encoded).expect("a header"));
     }
 
     #[test]
     fn the_last_ones_are_found_by_every_byte() {
         let seen = SeenHeaders::default();
-        let headers: Vec<_> = (0..=MAX_SEEN).map(|n| header(&n.to_string())).collect();
-        for (encoded, header) in headers.iter().chain(headers.last()) {
-            seen.add(encoded, header);
+        let headers: Vec<_> = (0..=MAX_SEEN).map(|n| encoded(&n.to_string())).collect();
+        for encoded in headers.iter().chain(headers.last()) {
+            add(&seen, encoded);
         }
-        let kids = headers.iter().map(|(encoded, _)| seen.find(encoded).and_then(|header| header.kid.clone()));
+        let seen = seen.now();
+        let kids = headers.iter().map(|encoded| seen.find(encoded).and_then(|header| header.kid.clone()));
         let expected = (0..=MAX_SEEN).map(|n| (n > 0).then(|| n.to_string()));
         assert!(kids.eq(expected));
-        let (encoded, _) = &headers[MAX_SEEN];
+        let encoded = &headers[MAX_SEEN];
         assert!(seen.find(&encoded[1..]).is_none() && seen.find(&encoded.to_lowercase()).is_none());
     }
 
     #[test]
     fn a_long_one_is_not_kept() {
         let seen = SeenHeaders::default();
-        let (encoded, header) = header(&"k".repeat(MAX_SEEN_BYTES));
-        seen.add(&encoded, &header);
-        assert!(seen.find(&encoded).is_none());
+        let encoded = encoded(&"k".repeat(MAX_SEEN_BYTES));
+        add(&seen, &encoded);
+        assert!(seen.now().find(&encoded).is_none());
     }
 }

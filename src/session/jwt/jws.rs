@@ -1,9 +1,10 @@
 //! The compact form of a signed token (RFC 7515 section 7.1), taken apart strictly.
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use memchr::memchr_iter;
 
+use super::base64url;
 use crate::session::payload::Payload;
 use crate::session::{AuthError, AuthErrorKind as Kind};
 
@@ -25,15 +26,15 @@ pub(super) struct Jws<'a> {
 
 /// Where a signature is decoded to: on the stack, for keys of every size that is taken.
 pub(super) struct SignatureBuffer {
-    /// 1,024 bytes for the largest RSA key, and what the decoder wants beyond the end.
-    stack: [u8; 1024 + 8],
-    /// No key has a signature that needs it, but whether it is Base64 is told first.
+    /// As large as the signature of the largest RSA key.
+    stack: [u8; 1024],
+    /// For legacy tokens, and for what no key has made, of which is told first whether it is Base64.
     heap: Vec<u8>,
 }
 
 impl SignatureBuffer {
     pub(super) fn new() -> Self {
-        Self { stack: [0; 1024 + 8], heap: Vec::new() }
+        Self { stack: [0; 1024], heap: Vec::new() }
     }
 }
 
@@ -63,23 +64,23 @@ impl<'a> Jws<'a> {
     }
 
     pub(super) fn signature<'b>(&self, buffer: &'b mut SignatureBuffer) -> Result<&'b [u8], AuthError> {
-        let wrong = |_| malformed("the signature is not base64");
-        if base64::decoded_len_estimate(self.signature.len()) <= buffer.stack.len() {
-            let length = self.engine().decode_slice(self.signature, &mut buffer.stack).map_err(|_| wrong(()))?;
+        let wrong = || malformed("the signature is not base64");
+        if !self.is_legacy() && base64url::decoded_len(self.signature.len()) <= buffer.stack.len() {
+            let length = base64url::decode_to(self.signature, &mut buffer.stack).map_err(|_| wrong())?;
             return Ok(buffer.stack.get(..length).unwrap_or_default());
         }
-        self.engine().decode_vec(self.signature, &mut buffer.heap).map_err(|_| wrong(()))?;
+        buffer.heap = self.decode(self.signature).ok_or_else(wrong)?;
         Ok(&buffer.heap)
     }
 
     /// The claims; to be called only after the signature was found right over [`signed`](Self::signed).
     pub(super) fn claims(&self) -> Result<Payload, AuthError> {
-        let bytes = self.engine().decode(self.payload).map_err(|_| malformed("the payload is not base64"))?;
+        let bytes = self.decode(self.payload).ok_or_else(|| malformed("the payload is not base64"))?;
         Payload::from_vec(bytes).map_err(|_| AuthError::because(Kind::MalformedClaims, "not a strict JSON object"))
     }
 
-    fn engine(&self) -> GeneralPurpose {
-        if self.is_legacy() { STANDARD } else { URL_SAFE_NO_PAD }
+    fn decode(&self, part: &str) -> Option<Vec<u8>> {
+        if self.is_legacy() { STANDARD.decode(part).ok() } else { base64url::decode(part).ok() }
     }
 }
 

@@ -5,6 +5,7 @@
 //! issuer and audience, purpose. An error says the first of these that failed, so a token with a wrong signature is
 //! never called "expired".
 
+mod base64url;
 mod builder;
 mod header;
 mod jws;
@@ -171,17 +172,25 @@ impl Inner {
         if matches!(self.rules.profile, Profile::SuperTokens { .. }) && jws.is_legacy() {
             return self.legacy(keys, &jws, now);
         }
-        let seen = self.headers.find(jws.header);
-        let is_new = seen.is_none();
-        let header = match seen {
-            Some(header) => header,
-            None => Arc::new(Header::parse(jws.header)?),
-        };
+        let seen = self.headers.now();
+        if let Some(header) = seen.find(jws.header) {
+            return self.judge(keys, &jws, header, now);
+        }
+        let header = Header::parse(jws.header)?;
+        let verdict = self.judge(keys, &jws, &header, now);
+        if let Ok(Ok(_)) = verdict {
+            self.headers.add(jws.header, header);
+        }
+        verdict
+    }
+
+    /// The session of a token with this header.
+    fn judge(&self, keys: Option<&KeySet>, jws: &Jws<'_>, header: &Header, now: i64) -> Attempt<(Session, Generation)> {
         let version = match self.rules.profile {
-            Profile::SuperTokens { .. } => supertokens::version(&header)?,
+            Profile::SuperTokens { .. } => supertokens::version(header)?,
             Profile::Plain { .. } => 0,
         };
-        let (claims, generation) = match self.signed_claims(keys, &jws, &header)? {
+        let (claims, generation) = match self.signed_claims(keys, jws, header)? {
             Ok(signed) => signed,
             Err(missing) => return Ok(Err(missing)),
         };
@@ -196,13 +205,10 @@ impl Inner {
             Profile::Plain { names, token_types, leeway } => {
                 let session = oidc::session(claims, names, now, *leeway)?;
                 self.rules.check_issuer_and_audience(&session)?;
-                oidc::check_type(&header, token_types)?;
+                oidc::check_type(header, token_types)?;
                 session
             }
         };
-        if is_new {
-            self.headers.add(jws.header, &header);
-        }
         Ok(Ok((session, generation)))
     }
 

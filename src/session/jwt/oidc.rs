@@ -42,15 +42,12 @@ pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64
     if let Some(issued_at) = times.issued_at {
         session = session.with_issued_at(from_unix_millis(issued_at));
     }
-    if let Some(name) = &names.tenant
-        && let Some(tenant) = self::name(&claims, name)?
-    {
-        session = session.with_tenant_id(tenant);
-    }
-    if let Some(handle) = name(&claims, &names.session)? {
-        session = session.with_handle(handle);
-    }
-    Ok(session.with_payload(claims, &PROTECTED).build())
+    let tenant = match &names.tenant {
+        Some(tenant) => name(&claims, tenant)?.map(|tenant| claims.keep(tenant)),
+        None => None,
+    };
+    let handle = name(&claims, &names.session)?.map(|handle| claims.keep(handle));
+    Ok(session.with_texts(tenant, handle, None).with_payload(claims, &PROTECTED).build())
 }
 
 fn text<'a>(claims: &'a Payload, name: &str) -> Result<Option<Cow<'a, str>>, AuthError> {

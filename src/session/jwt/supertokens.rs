@@ -6,7 +6,7 @@ use super::header::Header;
 use super::is_name;
 use super::time::{expired, millis, not_yet_valid, numeric_date};
 use crate::session::clock::from_unix_millis;
-use crate::session::payload::Payload;
+use crate::session::payload::{Payload, Text};
 use crate::session::{AuthError, AuthErrorKind as Kind, Session};
 use crate::user_id::UserId;
 
@@ -67,12 +67,22 @@ pub(super) fn session(version: u8, claims: Payload, now: i64) -> Result<Session,
     let issued_at = numeric_date(&claims, "iat")?.ok_or(malformed("there is no iat"))?;
     let expires_at = numeric_date(&claims, "exp")?.ok_or(malformed("there is no exp"))?;
     let user = user(&claims, "sub")?;
-    let recipe_user = if version >= 5 { self::user(&claims, "rsub")? } else { user.clone() };
-    let tenant: Box<str> = if version >= 4 { required(&claims, "tId")?.into() } else { DEFAULT_TENANT.into() };
-    let handle: Box<str> = required(&claims, "sessionHandle")?.into();
+    let recipe_user = match version {
+        // Mostly the same, and then it takes no place.
+        5 => match required(&claims, "rsub")? {
+            recipe_user if *recipe_user == *user.as_str() => user.clone(),
+            recipe_user => user_id(recipe_user)?,
+        },
+        _ => user.clone(),
+    };
+    let tenant = match version {
+        3 => Text::Own(DEFAULT_TENANT.into()),
+        _ => claims.keep(required(&claims, "tId")?),
+    };
+    let handle = claims.keep(required(&claims, "sessionHandle")?);
     required(&claims, "refreshTokenHash1")?;
     nullable(&claims, "parentRefreshTokenHash1")?;
-    let anti_csrf: Option<Box<str>> = nullable(&claims, "antiCsrfToken")?.map(Into::into);
+    let anti_csrf = nullable(&claims, "antiCsrfToken")?.map(|token| claims.keep(token));
     expired(expires_at, now, 0)?;
     not_yet_valid(&claims, now, 0)?;
     let protected: &[&str] = match version {
@@ -80,16 +90,12 @@ pub(super) fn session(version: u8, claims: Payload, now: i64) -> Result<Session,
         4 => &PROTECTED_V4,
         _ => &PROTECTED_V5,
     };
-    let session = Session::assertion(user, from_unix_millis(expires_at))
+    Ok(Session::assertion(user, from_unix_millis(expires_at))
         .with_issued_at(from_unix_millis(issued_at))
         .with_recipe_user_id(recipe_user)
-        .with_tenant_id(tenant)
-        .with_handle(handle)
-        .with_payload(claims, protected);
-    Ok(match anti_csrf {
-        Some(token) => session.with_anti_csrf_token(token).build(),
-        None => session.build(),
-    })
+        .with_texts(Some(tenant), Some(handle), anti_csrf)
+        .with_payload(claims, protected)
+        .build())
 }
 
 /// Refuses the OAuth2 tokens of SuperTokens, which are signed with the same keys and have another type in `stt`.
@@ -124,7 +130,11 @@ pub(super) fn legacy_session(claims: &Payload, now: i64) -> Result<Session, Auth
 }
 
 fn user(claims: &Payload, name: &str) -> Result<UserId, AuthError> {
-    UserId::new(required(claims, name)?).map_err(|_| malformed("the user id cannot be one"))
+    user_id(required(claims, name)?)
+}
+
+fn user_id(id: Cow<'_, str>) -> Result<UserId, AuthError> {
+    UserId::new(id).map_err(|_| malformed("the user id cannot be one"))
 }
 
 fn required<'a>(claims: &'a Payload, name: &str) -> Result<Cow<'a, str>, AuthError> {

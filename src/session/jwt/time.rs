@@ -57,11 +57,9 @@ pub(super) fn numeric_date(claims: &Payload, name: &str) -> Result<Option<i64>, 
 /// Any JSON number is taken: cores of SuperTokens before 6.0.9 wrote `1.691623046E9`. Fractions are rounded to a whole
 /// second, in the direction that makes a token valid for less long.
 fn millis_of(claims: &Payload, name: &str, round: fn(f64) -> f64) -> Result<Option<i64>, AuthError> {
-    // What nearly every issuer writes: whole seconds, of a length that is in range.
-    if let Some(digits) =
-        claims.raw(name).filter(|raw| raw.len() <= 11 && raw.bytes().all(|byte| byte.is_ascii_digit()))
-    {
-        return Ok(digits.parse::<i64>().ok().map(|seconds| seconds * 1_000));
+    let Some(raw) = claims.raw(name) else { return Ok(None) };
+    if let Some(seconds) = whole_seconds(raw) {
+        return Ok(Some(seconds * 1_000));
     }
     let seconds: Option<f64> = claims.get(name).map_err(|_| malformed("a time is not a number"))?;
     match seconds {
@@ -70,6 +68,14 @@ fn millis_of(claims: &Payload, name: &str, round: fn(f64) -> f64) -> Result<Opti
         Some(seconds) if seconds.abs() <= LATEST_SECONDS => Ok(Some(round(seconds) as i64 * 1_000)),
         Some(_) => Err(malformed("a time is out of range")),
     }
+}
+
+/// What nearly every issuer writes: digits, so few that they are in range.
+fn whole_seconds(raw: &str) -> Option<i64> {
+    if raw.len() > 11 {
+        return None;
+    }
+    raw.bytes().try_fold(0, |seconds, byte| byte.is_ascii_digit().then(|| seconds * 10 + i64::from(byte - b'0')))
 }
 
 /// A time of SuperTokens tokens of version 2: whole milliseconds.

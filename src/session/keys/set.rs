@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,7 +31,8 @@ const MAX_KEYS: usize = 100;
 /// # Ok::<(), tower_user_metadata::ConfigError>(())
 /// ```
 pub struct KeySet {
-    named: HashMap<Box<str>, VerificationKey>,
+    /// Few, so a search in order is quicker than a hash of the name.
+    named: BTreeMap<Box<str>, VerificationKey>,
     unnamed: Option<VerificationKey>,
     skipped: Vec<SkippedKey>,
     generation: Generation,
@@ -188,7 +189,7 @@ impl KeySet {
 
     fn empty() -> Self {
         let generation = Generation(GENERATION.fetch_add(1, Ordering::Relaxed));
-        Self { named: HashMap::new(), unnamed: None, skipped: Vec::new(), generation, private: 0 }
+        Self { named: BTreeMap::new(), unnamed: None, skipped: Vec::new(), generation, private: 0 }
     }
 
     fn insert(&mut self, kid: Option<Box<str>>, key: VerificationKey) {
