@@ -151,6 +151,6 @@ async fn redis_table(server: &Redis, pace: Pace) {
         .await,
         Contestant::filled("RedisStore", ours(Arc::new(store)), &workload).await,
     ];
-    heading("Redis", "Updates, synced before they are acknowledged (`appendfsync always`).");
+    heading("Redis", "Updates, synced before they are acknowledged (`appendfsync always`); the log is not rewritten meanwhile.");
     table(&contestants, Kind::Update, pace).await;
 }

@@ -30,7 +30,7 @@ impl Place {
                 let settings = ["--innodb-buffer-pool-size=256M", "--innodb-log-file-size=256M"];
                 Mariadb::start(&settings).await.map(Self::Mariadb)
             }
-            "redis" => Redis::start(&[]).await.map(Self::Redis),
+            "redis" => Redis::start(&["--auto-aof-rewrite-percentage", "0"]).await.map(Self::Redis),
             _ => None,
         }
     }

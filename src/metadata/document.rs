@@ -195,7 +195,7 @@ pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Inval
     serde_json::to_vec(value).map_err(|_| InvalidMetadata::new(InvalidMetadataKind::Unserializable, 0))
 }
 
-fn write_name(name: &str, out: &mut String) {
+pub(super) fn write_name(name: &str, out: &mut String) {
     if name_bytes(name) == name.len() + 2 {
         out.push('"');
         out.push_str(name);

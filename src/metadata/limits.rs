@@ -96,11 +96,15 @@ impl Limits {
     }
 
     pub(super) fn check_merged(&self, merged: &Metadata) -> Result<(), InvalidMetadata> {
+        self.check_sizes(merged.len(), merged.json_bytes())
+    }
+
+    pub(super) fn check_sizes(&self, fields: usize, bytes: usize) -> Result<(), InvalidMetadata> {
         use InvalidMetadataKind as Kind;
-        if merged.len() > self.root_fields {
+        if fields > self.root_fields {
             return Err(InvalidMetadata::new(Kind::TooManyFields, self.root_fields));
         }
-        if merged.json_bytes() > self.document_bytes {
+        if bytes > self.document_bytes {
             return Err(InvalidMetadata::new(Kind::DocumentTooLarge, self.document_bytes));
         }
         Ok(())

@@ -9,12 +9,16 @@ mod limits;
 mod record;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod stored;
+#[cfg(feature = "sqlite")]
+mod text;
 mod update;
 
 pub use document::Metadata;
 pub use error::{InvalidMetadata, InvalidMetadataKind};
 pub use limits::Limits;
 pub use record::{InvalidVersion, Precondition, Record, Version};
+#[cfg(feature = "sqlite")]
+pub(crate) use text::Text;
 pub use update::{MetadataUpdate, update_from_object};
 
 use crate::json::Rules;

@@ -136,6 +136,11 @@ impl MetadataUpdate {
         }
     }
 
+    #[cfg(feature = "sqlite")]
+    pub(super) fn names(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
     /// The merge: the stored document with this update applied.
     ///
     /// A field that is set moves behind the fields that were left alone, as in SuperTokens.

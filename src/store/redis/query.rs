@@ -1,5 +1,6 @@
 //! The only place with commands: what is sent, and how an answer becomes a record.
 
+mod answer;
 mod servers;
 
 use std::sync::LazyLock;
@@ -7,11 +8,10 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Script, Value, cmd};
 
+pub(super) use self::answer::found;
 pub(super) use self::servers::{asking, cluster_state, hello, is_cluster, is_primary, server_kind, shape, slots};
 use super::error;
-use crate::metadata::{
-    InvalidMetadata, InvalidMetadataKind, Limits, Metadata, MetadataUpdate, Precondition, Record, Version,
-};
+use crate::metadata::{InvalidMetadata, InvalidMetadataKind, Limits, MetadataUpdate, Precondition, Record, Version};
 use crate::store::{Namespace, StoreError};
 use crate::user_id::UserId;
 
@@ -161,12 +161,13 @@ pub(super) fn updated(answer: Value, limits: &Limits) -> Result<Record, StoreErr
     match answer {
         Value::Int(1) => too(InvalidMetadataKind::TooManyFields, limits.root_fields()),
         Value::Int(2) => too(InvalidMetadataKind::DocumentTooLarge, limits.document_bytes()),
-        Value::BulkString(version) => Err(precondition_failed(&version)),
         Value::Int(3) => Err(error::damaged()),
+        Value::Array(broken) => match &broken[..] {
+            [Value::BulkString(version)] => Err(precondition_failed(version)),
+            _ => Err(not_written(Value::Array(broken))),
+        },
         // It is written, and something else in the hash cannot be read.
-        Value::Array(_) => found(answer)
-            .and_then(|record| record.ok_or_else(error::unexpected))
-            .map_err(StoreError::with_may_have_happened),
+        Value::BulkString(hash) => answer::packed(&hash).map_err(StoreError::with_may_have_happened),
         other => Err(not_written(other)),
     }
 }
@@ -178,48 +179,6 @@ pub(super) fn cleared(answer: Value) -> Result<(), StoreError> {
         Value::BulkString(version) => Err(precondition_failed(&version)),
         Value::Int(3) => Err(error::damaged()),
         other => Err(not_written(other)),
-    }
-}
-
-/// What [`get`] answers.
-pub(super) fn found(answer: Value) -> Result<Option<Record>, StoreError> {
-    let Value::Array(entries) = answer else { return Err(refused(answer)) };
-    if entries.is_empty() {
-        return Ok(None);
-    }
-    let (mut version, mut sized, mut fields) = (None, false, 0);
-    let mut document = String::from("{");
-    let mut entries = entries.into_iter();
-    while let (Some(name), Some(value)) = (entries.next(), entries.next()) {
-        let (name, value) = (text(name)?, text(value)?);
-        match name.as_bytes() {
-            VERSION => version = value.parse::<Version>().ok(),
-            BYTES => sized = true,
-            [ROOT_FIELD, ..] => {
-                if fields > 0 {
-                    document.push(',');
-                }
-                fields += 1;
-                document.push_str(&serde_json::Value::from(name.get(1..).unwrap_or_default()).to_string());
-                document.push(':');
-                document.push_str(&value);
-            }
-            _ => return Err(error::damaged()),
-        }
-    }
-    document.push('}');
-    let metadata = Metadata::from_stored(document.as_bytes()).ok_or_else(error::damaged)?;
-    match version {
-        // A value with a comma in it could otherwise bring in fields of its own.
-        Some(version) if sized && metadata.len() == fields => Ok(Some(Record { metadata, version })),
-        _ => Err(error::damaged()),
-    }
-}
-
-fn text(value: Value) -> Result<String, StoreError> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| error::damaged()),
-        _ => Err(error::unexpected()),
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 pub use options::SqliteOptions;
 
 use self::open::Threads;
-use self::writer::{Change, Write};
+use self::writer::{Change, Write, Written};
 use super::{Capabilities, Durability, MetadataStore, StoreError, StoreErrorKind};
 use crate::ConfigError;
 use crate::metadata::{MetadataUpdate, Precondition, Record, Version};
@@ -97,7 +97,8 @@ impl SqliteStore {
     }
 
     async fn write(&self, write: Write) -> Result<Option<Record>, StoreError> {
-        self.threads.writes.call(write, self.call_ends()).await
+        let written = self.threads.writes.call(write, self.call_ends()).await?;
+        written.map(Written::record).transpose()
     }
 }
 

@@ -113,6 +113,7 @@ fn start(
     let (read_write, read_only) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
 
     let mut writer = connect(read_write, ATTEMPT, options.power_cut_safe)?;
+    query::cache_pages(&writer)?;
     patiently(options.deadline, || schema::prepare(&writer, &options.path))?;
     let (checkpoints, checkpointer) = checkpoint::watch(&mut writer)?;
 

@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoints;
 use super::error;
 use super::query::Writes;
 use super::queue::{Job, Queue, Server};
-use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record, Version};
+use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record, Text, Version};
 use crate::store::StoreError;
 use crate::user_id::UserId;
 
@@ -35,8 +35,21 @@ pub(super) enum Change {
     Clear,
 }
 
-/// What the user has after the write.
-type Answer = Option<Record>;
+/// What the user has after the write, as text: to read it is left to the caller, whose thread is not the only one.
+pub(super) struct Written {
+    version: Version,
+    document: String,
+}
+
+impl Written {
+    pub(super) fn record(self) -> Result<Record, StoreError> {
+        let metadata = Metadata::from_stored(self.document.as_bytes());
+        let metadata = metadata.ok_or_else(|| error::damaged().with_may_have_happened())?;
+        Ok(Record { metadata, version: self.version })
+    }
+}
+
+type Answer = Option<Written>;
 pub(super) type WriteJob = Job<Write, Answer>;
 pub(super) type WriteQueue = Queue<Write, Answer>;
 
@@ -156,30 +169,35 @@ impl Writer<'_, '_> {
         fresh: Version,
         bytes: &mut usize,
     ) -> rusqlite::Result<Outcome> {
-        let (row, current) = match self.writes.find(&write.user)? {
-            None => (None, None),
-            Some((row, Ok(record))) => (Some(row), Some(record)),
-            Some((_, Err(damaged))) => return Ok(Err(damaged)),
+        let limits = &self.limits;
+        // With whether the document changes.
+        let merge = |version, stored: &[u8]| {
+            let text = Text::read(stored).ok_or_else(error::damaged)?;
+            if !write.when.holds(Some(version)) {
+                return Err(StoreError::precondition_failed(Some(version)));
+            }
+            if update.is_empty() {
+                let document = String::from_utf8(stored.to_vec()).map_err(|_| error::damaged())?;
+                return Ok((Written { version, document }, false));
+            }
+            Ok((Written { version: fresh, document: text.merge(update, limits)? }, true))
         };
-        let version = current.as_ref().map(|record| record.version);
-        if !write.when.holds(version) {
-            return Ok(Err(StoreError::precondition_failed(version)));
-        }
-        let stored = current.as_ref().map_or_else(Metadata::new, |record| record.metadata.clone());
-        let metadata = match update.apply(&stored, &self.limits) {
-            Ok(metadata) => metadata,
-            Err(invalid) => return Ok(Err(invalid.into())),
+        let (row, written) = match self.writes.find(&write.user, merge)? {
+            Some((_, Ok((written, false)))) => return Ok(Ok(Some(written))),
+            Some((row, Ok((written, true)))) => (Some(row), written),
+            Some((_, Err(refused))) => return Ok(Err(refused)),
+            None if !write.when.holds(None) => return Ok(Err(StoreError::precondition_failed(None))),
+            None => match Text::default().merge(update, limits) {
+                Ok(document) => (None, Written { version: fresh, document }),
+                Err(invalid) => return Ok(Err(invalid.into())),
+            },
         };
-        if current.is_some() && update.is_empty() {
-            return Ok(Ok(current));
-        }
-        let document = metadata.to_json();
-        *bytes += document.len();
+        *bytes += written.document.len();
         match row {
-            Some(row) => self.writes.replace(row, fresh, &document)?,
-            None => self.writes.insert(&write.user, fresh, &document)?,
+            Some(row) => self.writes.replace(row, fresh, &written.document)?,
+            None => self.writes.insert(&write.user, fresh, &written.document)?,
         }
-        Ok(Ok(Some(Record { metadata, version: fresh })))
+        Ok(Ok(Some(written)))
     }
 
     fn clear(&mut self, write: &Write) -> rusqlite::Result<Outcome> {
