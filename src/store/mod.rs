@@ -16,6 +16,8 @@ mod changes;
 mod connect;
 mod error;
 mod ext;
+#[cfg(any(feature = "mariadb", feature = "postgres"))]
+mod failure;
 #[cfg(feature = "mariadb")]
 pub mod mariadb;
 mod memory;

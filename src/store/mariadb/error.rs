@@ -1,47 +1,25 @@
-//! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`].
+//! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`](crate::store::StoreError).
 
 use std::fmt;
 
 use mysql_async::{DriverError, Error, IoError};
 
-use crate::ConfigError;
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::StoreErrorKind;
+use crate::store::failure::{self, Cause};
 
 /// Why something failed.
-#[derive(Debug)]
-pub(super) struct Failure {
-    kind: StoreErrorKind,
-    cause: Cause,
-    may_have_happened: bool,
-}
+pub(super) type Failure = failure::Failure<Reason>;
 
-/// What the operator reads behind a [`StoreError`]. The server's messages stay out, since they repeat values of rows.
+/// What only MariaDB, or the start-up of this store, can say. The server's messages stay out, since they repeat values of
+/// rows.
 #[derive(Clone, Debug, thiserror::Error)]
-enum Cause {
+pub(super) enum Reason {
     #[error("MariaDB: {0}")]
     Server(Code),
     #[error("no connection could be made: {0}")]
     Connect(String),
-    #[error("the connection was lost")]
-    Lost,
-    #[error("no connection of the pool was free in time")]
-    Pool,
-    #[error("the deadline of the call passed")]
-    Deadline,
     #[error("others kept changing the document until the deadline of the call passed")]
     Contended,
-    #[error("the store is closed")]
-    Closed,
-    #[error("the task of the call has ended early")]
-    Ended,
-    #[error("the stored document is damaged, or the answer is not as the statement demands")]
-    Answer,
-    #[error("the system has no random numbers to give")]
-    Random,
-    #[error("schema version {found} is newer than {known}")]
-    NewerSchema { found: u32, known: u32 },
-    #[error("the table is missing or old, and the store was told not to make it")]
-    NoSchema,
     #[error("there is a table tower_user_metadata that this crate did not make; it was left as it is")]
     Foreign,
     #[error("the server is not MariaDB 10.5 or newer; MySQL lacks `RETURNING` and is not supported")]
@@ -51,10 +29,6 @@ enum Cause {
 }
 
 impl Failure {
-    fn new(kind: StoreErrorKind, cause: Cause) -> Self {
-        Self { kind, cause, may_have_happened: false }
-    }
-
     /// No connection was made.
     pub(super) fn of_connecting(error: &Error) -> Self {
         match error {
@@ -62,19 +36,19 @@ impl Failure {
             Error::Server(error) => {
                 let passing = [1040, 1047, 1053, 1129, 1203].contains(&error.code);
                 let kind = if passing { StoreErrorKind::Unavailable } else { StoreErrorKind::Internal };
-                Self::new(kind, Cause::Server(Code(error.code)))
+                Self::new(kind, Reason::Server(Code(error.code)))
             }
             Error::Io(IoError::Io(error)) => {
-                Self::new(StoreErrorKind::Unavailable, Cause::Connect(error.kind().to_string()))
+                Self::new(StoreErrorKind::Unavailable, Reason::Connect(error.kind().to_string()))
             }
-            Error::Driver(DriverError::ConnectionClosed) => Self::new(StoreErrorKind::Unavailable, Cause::Lost),
+            Error::Driver(DriverError::ConnectionClosed) => Self::lost(),
             Error::Io(IoError::Tls(error)) => {
-                Self::new(StoreErrorKind::Unavailable, Cause::Connect(format!("TLS: {error}")))
+                Self::new(StoreErrorKind::Unavailable, Reason::Connect(format!("TLS: {error}")))
             }
             Error::Driver(DriverError::NoClientSslFlagFromServer) => {
-                Self::new(StoreErrorKind::Internal, Cause::Connect("the server offers no TLS".to_owned()))
+                Self::new(StoreErrorKind::Internal, Reason::Connect("the server offers no TLS".to_owned()))
             }
-            _ => Self::new(StoreErrorKind::Internal, Cause::Connect("the server cannot be understood".to_owned())),
+            _ => Self::new(StoreErrorKind::Internal, Reason::Connect("the server cannot be understood".to_owned())),
         }
     }
 
@@ -88,73 +62,28 @@ impl Failure {
     }
 
     fn of_server(code: Code) -> Self {
-        Self::new(code.kind(), Cause::Server(code))
-    }
-
-    /// The connection went away before anything was sent over it.
-    pub(super) fn lost() -> Self {
-        Self::new(StoreErrorKind::Unavailable, Cause::Lost)
-    }
-
-    /// The deadline passed before a connection was free.
-    pub(super) fn no_connection() -> Self {
-        Self::new(StoreErrorKind::Unavailable, Cause::Pool)
+        Self::new(code.kind(), Reason::Server(code))
     }
 
     /// The deadline passed before a connection was made.
     pub(super) fn no_answer() -> Self {
-        Self::new(StoreErrorKind::Unavailable, Cause::Connect("the server does not answer".to_owned()))
-    }
-
-    pub(super) fn deadline() -> Self {
-        Self::new(StoreErrorKind::Timeout, Cause::Deadline)
+        Self::new(StoreErrorKind::Unavailable, Reason::Connect("the server does not answer".to_owned()))
     }
 
     pub(super) fn contended() -> Self {
-        Self::new(StoreErrorKind::Timeout, Cause::Contended)
-    }
-
-    pub(super) fn closed() -> Self {
-        Self::new(StoreErrorKind::Closed, Cause::Closed)
-    }
-
-    /// A task ended by a panic, or with the runtime.
-    pub(super) fn ended() -> Self {
-        Self::new(StoreErrorKind::Internal, Cause::Ended)
-    }
-
-    /// What a row holds is not what this crate wrote.
-    pub(super) fn damaged() -> Self {
-        Self::new(StoreErrorKind::Corrupt, Cause::Answer)
-    }
-
-    pub(super) fn random() -> Self {
-        Self::new(StoreErrorKind::Internal, Cause::Random)
-    }
-
-    pub(super) fn newer_schema(found: u32, known: u32) -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::NewerSchema { found, known })
-    }
-
-    pub(super) fn no_schema() -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::NoSchema)
+        Self::new(StoreErrorKind::Timeout, Reason::Contended)
     }
 
     pub(super) fn foreign() -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::Foreign)
+        Self::new(StoreErrorKind::Unsupported, Reason::Foreign)
     }
 
     pub(super) fn not_mariadb() -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::NotMariadb)
+        Self::new(StoreErrorKind::Unsupported, Reason::NotMariadb)
     }
 
     pub(super) fn packet(has: u64, needs: u64) -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::Packet { has, needs })
-    }
-
-    pub(super) fn with_may_have_happened(mut self) -> Self {
-        self.may_have_happened = true;
-        self
+        Self::new(StoreErrorKind::Unsupported, Reason::Packet { has, needs })
     }
 
     /// The statement was undone as a whole, and only because of what others did meanwhile: doing it again is safe and
@@ -162,19 +91,19 @@ impl Failure {
     pub(super) fn is_conflict(&self) -> bool {
         // Changed since it was read, lock timeout, deadlock; the last is also how a node of Galera says that another
         // node was quicker.
-        !self.may_have_happened && matches!(self.cause, Cause::Server(Code(1020 | 1205 | 1213)))
+        !self.may_have_happened && matches!(self.cause, Cause::Own(Reason::Server(Code(1020 | 1205 | 1213))))
     }
 
     /// A merge in SQL did not come to an end, and nothing was written.
     pub(super) fn is_unmergeable(&self) -> bool {
         // No NULL into a column, and the regular expression is too large or took too many steps.
-        !self.may_have_happened && matches!(self.cause, Cause::Server(Code(1048 | 1139)))
+        !self.may_have_happened && matches!(self.cause, Cause::Own(Reason::Server(Code(1048 | 1139))))
     }
 
     /// The connection is of no more use.
     pub(super) fn is_loss(&self) -> bool {
         match &self.cause {
-            Cause::Server(code) => code.is_loss(),
+            Cause::Own(Reason::Server(code)) => code.is_loss(),
             Cause::Lost => true,
             _ => false,
         }
@@ -187,7 +116,7 @@ impl Failure {
 
     /// The server has no such function, or not in its configuration.
     pub(super) fn is_unsupported(&self) -> bool {
-        matches!(self.cause, Cause::Server(Code(1235)))
+        matches!(self.cause, Cause::Own(Reason::Server(Code(1235))))
     }
 
     /// The connection was gone before the statement was sent.
@@ -198,7 +127,7 @@ impl Failure {
 
 /// The number of an error of the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Code(u16);
+pub(super) struct Code(u16);
 
 impl Code {
     fn kind(self) -> StoreErrorKind {
@@ -254,27 +183,13 @@ impl fmt::Debug for Code {
     }
 }
 
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        let error = Self::new(failure.kind).with_source(failure.cause);
-        if failure.may_have_happened { error.with_may_have_happened() } else { error }
-    }
-}
-
-impl From<Failure> for ConfigError {
-    fn from(failure: Failure) -> Self {
-        match failure.cause {
-            Cause::NewerSchema { found, known } => Self::NewerSchema { found, known },
-            _ => Self::Store(failure.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use mysql_async::ServerError;
 
     use super::*;
+    use crate::ConfigError;
+    use crate::store::StoreError;
 
     fn refused(code: u16, writes: bool) -> Failure {
         let message = "Duplicate entry 'alice' for key 'PRIMARY'".to_owned();

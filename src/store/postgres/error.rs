@@ -1,4 +1,4 @@
-//! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`].
+//! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`](crate::store::StoreError).
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,52 +6,25 @@ use std::sync::Arc;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, Severity};
 
-use crate::ConfigError;
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::StoreErrorKind;
+use crate::store::failure::{self, Cause};
 
-/// Why something failed. Cloned, since one statement may serve many callers.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    kind: StoreErrorKind,
-    cause: Cause,
-    may_have_happened: bool,
-}
+/// Why something failed.
+pub(super) type Failure = failure::Failure<Reason>;
 
-/// What the operator reads behind a [`StoreError`]. The server's messages about a statement stay out, since they repeat
-/// values of rows.
+/// What only PostgreSQL, or the start-up of this store, can say. The server's messages about a statement stay out, since
+/// they repeat values of rows.
 #[derive(Clone, Debug, thiserror::Error)]
-enum Cause {
+pub(super) enum Reason {
     #[error("PostgreSQL: {0}")]
     Server(SqlState),
     #[error("no connection could be made: {0}")]
     Connect(#[source] Arc<tokio_postgres::Error>),
-    #[error("the connection was lost")]
-    Lost,
-    #[error("no connection of the pool was free in time")]
-    Pool,
-    #[error("the deadline of the call passed")]
-    Deadline,
-    #[error("the store or its pool of connections is closed")]
-    Closed,
-    #[error("the task of the call has ended early")]
-    Ended,
-    #[error("the stored document is damaged, or the answer is not as the statement demands")]
-    Answer,
-    #[error("the system has no random numbers to give")]
-    Random,
-    #[error("schema version {found} is newer than {known}")]
-    NewerSchema { found: u32, known: u32 },
-    #[error("the schema is missing or old, and the store was told not to make it")]
-    NoSchema,
     #[error("the encoding of the database is not UTF8")]
     Encoding,
 }
 
 impl Failure {
-    fn new(kind: StoreErrorKind, cause: Cause) -> Self {
-        Self { kind, cause, may_have_happened: false }
-    }
-
     /// No connection was given out.
     pub(super) fn of_pool(error: PoolError) -> Self {
         match error {
@@ -59,7 +32,7 @@ impl Failure {
             PoolError::Closed => Self::closed(),
             PoolError::Timeout(_) => Self::no_connection(),
             PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-                Self::new(StoreErrorKind::Internal, Cause::Pool)
+                Self::of(StoreErrorKind::Internal, Cause::Pool)
             }
         }
     }
@@ -70,14 +43,14 @@ impl Failure {
             Some(code) if class(code, &["28", "3D"]) => StoreErrorKind::Internal,
             _ => StoreErrorKind::Unavailable,
         };
-        Self::new(kind, Cause::Connect(Arc::new(error)))
+        Self::new(kind, Reason::Connect(Arc::new(error)))
     }
 
     /// The statement was sent, and this came back. `writes`: it would have changed something.
     pub(super) fn of_statement(error: &tokio_postgres::Error, writes: bool) -> Self {
         let (failure, undone) = match error.as_db_error() {
             Some(error) => (Self::of_server(error), is_undone(error)),
-            None => (Self::new(StoreErrorKind::Unavailable, Cause::Lost), false),
+            None => (Self::lost(), false),
         };
         if writes && !undone { failure.with_may_have_happened() } else { failure }
     }
@@ -94,61 +67,16 @@ impl Failure {
             _ if class(code, &["08", "40", "53", "55", "57", "58"]) => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,
         };
-        Self::new(kind, Cause::Server(SqlState::new(code)))
-    }
-
-    /// The connection went away before anything was sent over it.
-    pub(super) fn lost() -> Self {
-        Self::new(StoreErrorKind::Unavailable, Cause::Lost)
-    }
-
-    /// The deadline passed before a connection was free.
-    pub(super) fn no_connection() -> Self {
-        Self::new(StoreErrorKind::Unavailable, Cause::Pool)
-    }
-
-    pub(super) fn deadline() -> Self {
-        Self::new(StoreErrorKind::Timeout, Cause::Deadline)
-    }
-
-    pub(super) fn closed() -> Self {
-        Self::new(StoreErrorKind::Closed, Cause::Closed)
-    }
-
-    /// A task ended by a panic, or with the runtime.
-    pub(super) fn ended() -> Self {
-        Self::new(StoreErrorKind::Internal, Cause::Ended)
-    }
-
-    /// What a row holds is not what this crate wrote.
-    pub(super) fn damaged() -> Self {
-        Self::new(StoreErrorKind::Corrupt, Cause::Answer)
-    }
-
-    pub(super) fn random() -> Self {
-        Self::new(StoreErrorKind::Internal, Cause::Random)
-    }
-
-    pub(super) fn newer_schema(found: u32, known: u32) -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::NewerSchema { found, known })
-    }
-
-    pub(super) fn no_schema() -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::NoSchema)
+        Self::new(kind, Reason::Server(SqlState::new(code)))
     }
 
     pub(super) fn encoding() -> Self {
-        Self::new(StoreErrorKind::Unsupported, Cause::Encoding)
+        Self::new(StoreErrorKind::Unsupported, Reason::Encoding)
     }
 
     /// A write that ended early may have happened.
     pub(super) fn of_a_write(self) -> Self {
         if matches!(self.cause, Cause::Ended) { self.with_may_have_happened() } else { self }
-    }
-
-    pub(super) fn with_may_have_happened(mut self) -> Self {
-        self.may_have_happened = true;
-        self
     }
 
     /// The statement was undone as a whole, and only because of what others did meanwhile: doing it again is safe and
@@ -166,7 +94,7 @@ impl Failure {
 
     /// The server undid the statement as a whole; whatever the reason, it is known that nothing happened.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self.cause, Cause::Server(_)) && !self.may_have_happened
+        matches!(self.cause, Cause::Own(Reason::Server(_))) && !self.may_have_happened
     }
 
     /// The connection is of no more use.
@@ -185,11 +113,11 @@ impl Failure {
     }
 
     fn is_code(&self, codes: &[&str]) -> bool {
-        matches!(&self.cause, Cause::Server(state) if codes.contains(&state.code()))
+        matches!(&self.cause, Cause::Own(Reason::Server(state)) if codes.contains(&state.code()))
     }
 
     fn is_class(&self, classes: &[&str]) -> bool {
-        matches!(&self.cause, Cause::Server(state) if class(state.code(), classes))
+        matches!(&self.cause, Cause::Own(Reason::Server(state)) if class(state.code(), classes))
     }
 }
 
@@ -205,7 +133,7 @@ fn class(code: &str, classes: &[&str]) -> bool {
 
 /// The code of an error of the server, by the table in the appendix of its manual.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct SqlState([u8; 5]);
+pub(super) struct SqlState([u8; 5]);
 
 impl SqlState {
     fn new(code: &str) -> Self {
@@ -247,28 +175,14 @@ impl fmt::Debug for SqlState {
     }
 }
 
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        let error = Self::new(failure.kind).with_source(failure.cause);
-        if failure.may_have_happened { error.with_may_have_happened() } else { error }
-    }
-}
-
-impl From<Failure> for ConfigError {
-    fn from(failure: Failure) -> Self {
-        match failure.cause {
-            Cause::NewerSchema { found, known } => Self::NewerSchema { found, known },
-            _ => Self::Store(failure.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ConfigError;
+    use crate::store::StoreError;
 
     fn server(code: &str) -> Failure {
-        Failure::new(StoreErrorKind::Internal, Cause::Server(SqlState::new(code)))
+        Failure::new(StoreErrorKind::Internal, Reason::Server(SqlState::new(code)))
     }
 
     #[test]
