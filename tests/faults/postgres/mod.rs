@@ -15,7 +15,7 @@ use tower_user_metadata::store::{MetadataStore, PostgresStore};
 
 use crate::backend::{Backend, How, Net};
 use crate::proxy::Proxy;
-use crate::servers::postgres::{Postgres, Running};
+use crate::servers::postgres::Postgres;
 use crate::{cancel, crash, crowd, fields, history, outages, sweep};
 
 impl Backend for Postgres {
@@ -45,8 +45,8 @@ impl Backend for Postgres {
     }
 
     fn kill(&mut self) {
-        let Some(Running { server: mut main, mut guard }) = self.running.take() else { return };
-        guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
+        let Some(running) = self.running.take() else { return };
+        let mut main = running.unguarded();
         let signal = |name: &str, processes: &[String]| {
             let _ = Command::new("kill").arg(name).args(processes).output();
         };

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tower_user_metadata::store::{Namespace, PostgresStore, StoreErrorKind};
 
 use super::{code, put};
-use crate::servers::postgres::{Postgres, as_owner, free_port};
+use crate::servers::postgres::{Postgres, as_owner};
+use crate::servers::process::free_port;
 use crate::suite;
 use crate::support::vectors::not_run;
 

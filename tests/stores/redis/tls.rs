@@ -6,7 +6,8 @@ use tower_user_metadata::ConfigError;
 use tower_user_metadata::store::RedisStore;
 
 use super::{json, printed, put};
-use crate::servers::redis::{Redis, free_port};
+use crate::servers::process::free_port;
+use crate::servers::redis::Redis;
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new([]).expect("parameters");

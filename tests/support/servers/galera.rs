@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::servers::mariadb::{Mariadb, free_port, give_away};
+use crate::servers::mariadb::{Mariadb, give_away};
+use crate::servers::process::free_port;
 use crate::support::vectors::not_run;
 
 /// Where Debian has the library that makes several servers one cluster.

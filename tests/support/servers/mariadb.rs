@@ -1,17 +1,16 @@
 //! MariaDB servers of our own.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mysql_async::{Conn, Opts};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use super::owner::{as_user, give_to_user};
+use super::process::{Running, free_port};
 use crate::support::vectors::not_run;
 
 /// How long a server may take to start.
@@ -27,13 +26,6 @@ pub(crate) struct Mariadb {
     pub(crate) password: String,
     pub(crate) arguments: Vec<String>,
     running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    server: Child,
-    /// Stops the server when this process is gone and could not.
-    guard: Child,
 }
 
 impl Mariadb {
@@ -108,7 +100,8 @@ impl Mariadb {
         let folder = self.directory.path();
         let log = fs::OpenOptions::new().append(true).create(true).open(folder.join("log"));
         let inside = |option: &str, file: &str| format!("--{option}={}", folder.join(file).display());
-        let mut server = as_owner(&program("mariadbd").expect("installed"))
+        let mut command = as_owner(&program("mariadbd").expect("installed"));
+        command
             .arg("--no-defaults")
             .args([inside("datadir", "data"), inside("socket", "socket"), inside("pid-file", "pid")])
             .args([inside("init-file", "init.sql"), inside("tmpdir", ""), format!("--port={}", self.port)])
@@ -116,24 +109,15 @@ impl Mariadb {
             .args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M"])
             .args(&self.arguments)
             .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log.expect("a log"))
-            .spawn()
-            .expect("mariadbd runs");
-        let guard = Command::new("sh")
-            .args(["-c", "cat >/dev/null; kill -KILL $0", &server.id().to_string()])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh runs");
+            .stderr(log.expect("a log"));
+        let mut running = Running::start(&mut command, "KILL").expect("mariadbd runs");
         let (begin, mut up) = (Instant::now(), false);
-        while !up && server.try_wait().expect("a process").is_none() && begin.elapsed() < LONGEST {
+        while !up && !running.has_ended() && begin.elapsed() < LONGEST {
             sleep(Duration::from_millis(20)).await;
             // Another server that took the port would not know the password.
             up = self.try_stranger().await.is_ok();
         }
-        self.running = Some(Running { server, guard });
+        self.running = Some(running);
         if !up {
             self.kill();
         }
@@ -142,10 +126,8 @@ impl Mariadb {
 
     /// Kills the server, which has no chance to finish anything.
     pub(crate) fn kill(&mut self) {
-        if let Some(Running { mut server, mut guard }) = self.running.take() {
-            // The guard first, so that it never meets another process with this number.
-            guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
-            server.kill().and_then(|()| server.wait()).expect("the server ends");
+        if let Some(running) = self.running.take() {
+            running.kill();
         }
     }
 
@@ -168,30 +150,9 @@ fn program(name: &str) -> Option<PathBuf> {
 
 /// A program run as `mysql` where this process is root, as whom MariaDB refuses to run.
 fn as_owner(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    if let Some((user, group)) = owner() {
-        command.uid(user).gid(group);
-    }
-    command
+    as_user("mysql", program)
 }
 
 pub(crate) fn give_away(path: &Path) {
-    if let Some((user, group)) = owner() {
-        chown(path, Some(user), Some(group)).expect("given to mysql");
-    }
-}
-
-fn owner() -> Option<(u32, u32)> {
-    let process = fs::read_to_string("/proc/self/status").expect("the status of this process");
-    let root = process.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    let passwords = fs::read_to_string("/etc/passwd").expect("the users");
-    let mysql = passwords.lines().find_map(|line| line.strip_prefix("mysql:x:"));
-    let mut numbers = mysql.unwrap_or_default().split(':').map(str::parse);
-    let (Some(Ok(user)), Some(Ok(group)), true) = (numbers.next(), numbers.next(), root) else { return None };
-    Some((user, group))
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+    give_to_user("mysql", path);
 }

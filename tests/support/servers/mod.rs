@@ -3,7 +3,11 @@
 
 #[cfg(feature = "mariadb")]
 pub(crate) mod mariadb;
+#[cfg(any(feature = "mariadb", feature = "postgres"))]
+mod owner;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis"))]
+pub(crate) mod process;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

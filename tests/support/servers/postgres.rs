@@ -1,12 +1,10 @@
 //! PostgreSQL servers of our own.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZeroU32;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::{digest, hmac, pbkdf2};
@@ -16,6 +14,8 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 use tokio_postgres::NoTls;
 
+use super::owner::{as_user, give_to_user};
+use super::process::{Running, free_port};
 use crate::support::vectors::not_run;
 
 /// How long a server may take to start or stop.
@@ -31,13 +31,6 @@ pub(crate) struct Postgres {
     pub(crate) password: String,
     pub(crate) arguments: Vec<String>,
     pub(crate) running: Option<Running>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) server: Child,
-    /// Stops the server when this process is gone and could not.
-    pub(crate) guard: Child,
 }
 
 impl Postgres {
@@ -109,29 +102,21 @@ impl Postgres {
     /// Whether the server came up; it did not when it ended by itself.
     pub(crate) async fn run(&mut self) -> bool {
         let log = fs::OpenOptions::new().append(true).create(true).open(self.directory.path().join("log"));
-        let mut server = as_owner(&programs().expect("installed").join("postgres"))
+        let mut command = as_owner(&programs().expect("installed").join("postgres"));
+        command
             .args(["-D", "data", "-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
             .args(["-c", "unix_socket_directories=", "-c", "shared_buffers=32MB"])
             .args(&self.arguments)
             .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log.expect("a log"))
-            .spawn()
-            .expect("postgres runs");
-        let guard = Command::new("sh")
-            .args(["-c", "cat >/dev/null; kill -QUIT $0", &server.id().to_string()])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh runs");
+            .stderr(log.expect("a log"));
+        let mut running = Running::start(&mut command, "QUIT").expect("postgres runs");
         let (begin, mut up) = (Instant::now(), false);
-        while !up && server.try_wait().expect("a process").is_none() && begin.elapsed() < LONGEST {
+        while !up && !running.has_ended() && begin.elapsed() < LONGEST {
             sleep(Duration::from_millis(20)).await;
             // Another server that took the port would not know the password.
             up = self.try_stranger().await.is_ok();
         }
-        self.running = Some(Running { server, guard });
+        self.running = Some(running);
         if !up {
             self.stop();
         }
@@ -140,9 +125,8 @@ impl Postgres {
 
     /// Stops the server at once, as it does when the machine goes down.
     pub(crate) fn stop(&mut self) {
-        if let Some(Running { mut server, mut guard }) = self.running.take() {
-            // The guard first, so that it never meets another process with this number.
-            guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
+        if let Some(running) = self.running.take() {
+            let mut server = running.unguarded();
             if server.try_wait().expect("a process").is_none() {
                 let _ = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
             }
@@ -172,11 +156,7 @@ pub(crate) fn programs() -> Option<PathBuf> {
 
 /// A program run as `postgres` where this process is root, as whom PostgreSQL refuses to run.
 pub(crate) fn as_owner(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    if let Some((user, group)) = owner() {
-        command.uid(user).gid(group);
-    }
-    command
+    as_user("postgres", program)
 }
 
 /// What the server keeps of a password (RFC 5803), after a single iteration: thousands of them would be most of the time
@@ -192,22 +172,5 @@ fn verifier(password: &str) -> String {
 }
 
 pub(crate) fn give_away(path: &Path) {
-    if let Some((user, group)) = owner() {
-        chown(path, Some(user), Some(group)).expect("given to postgres");
-    }
-}
-
-fn owner() -> Option<(u32, u32)> {
-    let process = fs::read_to_string("/proc/self/status").expect("the status of this process");
-    let root = process.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    let passwords = fs::read_to_string("/etc/passwd").expect("the users");
-    let postgres = passwords.lines().find_map(|line| line.strip_prefix("postgres:x:"));
-    let mut numbers = postgres.unwrap_or_default().split(':').map(str::parse);
-    let (Some(Ok(user)), Some(Ok(group)), true) = (numbers.next(), numbers.next(), root) else { return None };
-    Some((user, group))
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+    give_to_user("postgres", path);
 }

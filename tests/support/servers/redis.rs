@@ -1,14 +1,14 @@
 //! Redis servers of our own.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ::redis::{Value, cmd};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use super::process::{Running, free_port};
 use crate::support::vectors::not_run;
 
 /// How long a server may take to start, stop or take notice of something.
@@ -21,13 +21,6 @@ pub(crate) struct Redis {
     pub(crate) port: u16,
     pub(crate) arguments: Vec<String>,
     pub(crate) running: Option<Running>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) server: Child,
-    /// Kills the server when this process is gone and could not.
-    guard: Child,
 }
 
 impl Redis {
@@ -75,43 +68,35 @@ impl Redis {
 
     /// Kills the server as it stands, as a power switch would.
     pub(crate) fn kill(&mut self) {
-        if let Some(Running { mut server, mut guard }) = self.running.take() {
-            // The guard first, so that it never meets another process with this number.
-            guard.kill().and_then(|()| guard.wait()).expect("the guard ends");
-            server.kill().and_then(|()| server.wait()).expect("the server ends");
+        if let Some(running) = self.running.take() {
+            running.kill();
         }
     }
 
     /// Whether the server came up; it did not when it ended by itself.
     pub(crate) async fn run(&mut self) -> std::io::Result<bool> {
         self.kill();
-        let mut server = Command::new("redis-server")
+        let mut command = Command::new("redis-server");
+        command
             .args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", "", "--logfile", "log"])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--port", &self.port.to_string()])
             .arg("--dir")
             .arg(self.directory.path())
             .args(&self.arguments)
-            .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        let guard = Command::new("sh")
-            .args(["-c", "cat >/dev/null; kill -9 $0", &server.id().to_string()])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
+            .current_dir(self.directory.path());
+        let mut running = Running::start(&mut command, "KILL")?;
         let begin = Instant::now();
         let mut up = false;
-        while !up && server.try_wait()?.is_none() && begin.elapsed() < LONGEST {
+        while !up && !running.has_ended() && begin.elapsed() < LONGEST {
             sleep(Duration::from_millis(10)).await;
             up = self.try_command(&["INFO"]).is_ok_and(|answer| {
                 let text: String = ::redis::from_redis_value(answer).unwrap_or_default();
                 // Another server that took the port would answer as well.
-                let own = format!("process_id:{}", server.id());
+                let own = format!("process_id:{}", running.server.id());
                 [&own, "loading:0"].into_iter().all(|wanted| text.lines().any(|line| line.trim() == wanted))
             });
         }
-        self.running = Some(Running { server, guard });
+        self.running = Some(running);
         Ok(up)
     }
 
@@ -124,9 +109,4 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }

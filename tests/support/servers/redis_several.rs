@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::servers::redis::{LONGEST, Redis, free_port};
+use crate::servers::process::free_port;
+use crate::servers::redis::{LONGEST, Redis};
 
 impl Redis {
     /// Starts another server that follows this one, and waits until it does.
