@@ -3,6 +3,7 @@
 #[path = "../adapters/issuer.rs"]
 mod issuer;
 mod processes;
+mod proxies;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -11,9 +12,6 @@ use tower_user_metadata::conformance::adapter::{Answer, TokenKind, USER};
 
 use issuer::{Issuer, now};
 use processes::{Process, sidecar};
-
-const NGINX: &str = include_str!("nginx.conf");
-const CADDY: &str = include_str!("Caddyfile");
 
 /// What a client sends who wants to be somebody else.
 const FORGED: [&str; 3] = ["X-User-Id: root", "X-Session-Handle: h", "x-tenant-id: t"];
@@ -155,96 +153,4 @@ fn without_keys_nobody_comes_in_and_nobody_is_logged_out() {
     let sidecar = Process::sidecar(&issuer, &no_keys);
     let answer = sidecar.send("GET", "/auth", &[&bearer(&issuer.token(USER))], "");
     assert_eq!((answer.status(), header(&answer, "x-user-id")), (503, vec![]));
-}
-
-/// What holds behind every proxy; gives back the proxy.
-fn behind(program: &str, arguments: &[&str], configuration: &str) -> Option<(Issuer, Process, [Process; 2])> {
-    let issuer = Issuer::start();
-    let sidecar = Process::sidecar(&issuer, &[("DATABASE_URL", "memory:")]);
-    let service = Process::service(&sidecar)?;
-    let configuration = configuration
-        .replace("{SIDECAR}", &sidecar.address.to_string())
-        .replace("{SERVICE}", &service.address.to_string());
-    let proxy = Process::proxy(program, arguments, &configuration)?;
-    let token = issuer.token_with(json!({ "sub": USER, "sid": "session-1", "exp": now() + 600 }));
-    let (alice, alices_cookie) = (bearer(&token), cookie(&token));
-    let forged = |mine: &[&str]| -> Vec<String> { FORGED.iter().chain(mine).map(|line| (*line).to_owned()).collect() };
-    let send = |method: &str, path: &str, headers: &[&str], body: &str| {
-        let headers = forged(headers);
-        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
-        proxy.send(method, path, &headers, body)
-    };
-
-    let seen = send("GET", "/app/x", &[&alice], "");
-    assert_eq!(seen.status(), 200, "{seen:?}");
-    assert_eq!(body(&seen)["X-User-Id"], json!([USER]), "{seen:?}");
-    assert_eq!(body(&seen)["X-Session-Handle"], json!(["session-1"]));
-    // Nobody's tenant: the forged one is gone, whether a proxy sends an empty header or none.
-    assert!([json!([""]), Value::Null].contains(&body(&seen)["X-Tenant-Id"]), "{seen:?}");
-
-    let stranger = send("GET", "/app/x", &[], "");
-    assert_eq!((stranger.status(), body(&stranger)), (401, json!({ "message": "unauthorised" })));
-    assert_eq!(header(&stranger, "www-authenticate"), ["Bearer"]);
-    let expired = send("POST", "/app/x", &[&bearer(&issuer.mint(TokenKind::Expired))], "{}");
-    assert_eq!((expired.status(), body(&expired)), (401, json!({ "message": "try refresh token" })));
-
-    assert_eq!(send("GET", "/app/x", &[&alices_cookie], "").status(), 200);
-    let unproven = send("POST", "/app/x", &[&alices_cookie], "{}");
-    assert_eq!((unproven.status(), body(&unproven)), (401, json!({ "message": "try refresh token" })));
-    assert_eq!(send("POST", "/app/x", &[&alices_cookie, "rid: anti-csrf"], "{}").status(), 200);
-
-    let welcome = send("GET", "/welcome/", &[], "");
-    assert_eq!(welcome.status(), 200);
-    for name in ["X-User-Id", "X-Session-Handle", "X-Tenant-Id"] {
-        assert!([json!([""]), Value::Null].contains(&body(&welcome)[name]), "{welcome:?}");
-    }
-    assert_eq!(send("GET", "/welcome/", &[&bearer(&issuer.mint(TokenKind::WrongKey))], "").status(), 401);
-
-    let updated = send("POST", "/app/updateinfo", &[&alice], r#"{"theme":"dark","todos":null}"#);
-    assert_eq!((updated.status(), body(&updated)), (200, json!({ "theme": "dark" })));
-    let kept = sidecar.send("GET", "/metadata", &[&alice], "");
-    assert_eq!(body(&kept), json!({ "theme": "dark" }));
-    Some((issuer, proxy, [sidecar, service]))
-}
-
-/// The configuration of the docs is a part of the one that is tested.
-#[test]
-fn the_documented_configurations_are_the_tested_ones() {
-    let docs = include_str!("../../src/forward_auth/docs.md");
-    let sections = [("# nginx", NGINX), ("# Caddy", CADDY)];
-    for (title, tested) in sections {
-        let tested = tested.replace("{SIDECAR}", "127.0.0.1:8787").replace("{SERVICE}", "127.0.0.1:8000");
-        let tested: Vec<_> = tested.lines().map(|line| line.trim().replace("/app/* ", "")).collect();
-        let (_, section) = docs.split_once(title).expect("it is documented");
-        let section = section.split("```").nth(1).expect("a configuration");
-        let documented = section.lines().skip(1).filter(|line| !line.starts_with("example.com"));
-        for line in documented.map(str::trim).filter(|line| !line.starts_with('#')) {
-            assert!(tested.iter().any(|tested| tested == line), "{title}: {line}");
-        }
-    }
-}
-
-#[test]
-fn behind_nginx() {
-    let Some((issuer, nginx, [sidecar, _service])) = behind("nginx", &["-c"], NGINX) else { return };
-    let admin = json!({ "sub": USER, "exp": now() + 600, "st-role": { "v": ["admin"], "t": 1 } });
-    let admin = bearer(&issuer.token_with(admin));
-    let user = bearer(&issuer.token(USER));
-    assert_eq!(nginx.send("GET", "/admin/", &[&admin], "").status(), 200);
-    assert_eq!(nginx.send("GET", "/admin/", &[&user], "").status(), 403);
-    assert_eq!(nginx.send("GET", "/_auth", &[&user], "").status(), 404, "a client cannot ask itself");
-    assert_eq!(nginx.send("GET", "/misconfigured/", &[&admin], "").status(), 500);
-    assert_eq!(sidecar.stop(), Some(0));
-    assert_eq!(nginx.send("GET", "/app/x", &[&user], "").status(), 500, "no sidecar, no way in");
-}
-
-#[test]
-fn behind_caddy() {
-    let Some((issuer, caddy, [sidecar, _service])) =
-        behind("caddy", &["run", "--adapter", "caddyfile", "--config"], CADDY)
-    else {
-        return;
-    };
-    assert_eq!(sidecar.stop(), Some(0));
-    assert_eq!(caddy.send("GET", "/app/x", &[&bearer(&issuer.token(USER))], "").status(), 502);
 }

@@ -54,7 +54,8 @@ impl Process {
             let directory = tempfile::tempdir().expect("a directory");
             let port = free_port();
             let path = directory.path().display().to_string();
-            let file = directory.path().join("configuration");
+            // Envoy goes by the ending.
+            let file = directory.path().join("configuration.yaml");
             let text = configuration.replace("{PORT}", &port.to_string()).replace("{DIR}", &path);
             fs::write(&file, text).expect("it can be written");
             let mut command = Command::new(program);
@@ -76,10 +77,14 @@ impl Process {
 
     /// Sends a request with these header lines.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+        self.try_send(method, path, headers, body).expect("an answer")
+    }
+
+    pub(crate) fn try_send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> std::io::Result<Answer> {
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}{length}\r\n");
-        exchange(self.address, format!("{head}{body}").as_bytes()).expect("an answer")
+        exchange(self.address, format!("{head}{body}").as_bytes())
     }
 
     /// Tells it to stop, as service managers do, and waits for its end.

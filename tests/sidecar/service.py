@@ -2,17 +2,24 @@
 
 import http.server
 import json
+import re
 import sys
 import urllib.error
 import urllib.request
 
 SIDECAR = sys.argv[1]
 IDENTITY = ("X-User-Id", "X-Session-Handle", "X-Tenant-Id")
+LOWER = [name.lower() for name in IDENTITY]
 
 
 class Service(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.answer(200, {name: self.headers.get_all(name) for name in IDENTITY})
+        seen = {name: self.headers.get_all(name) for name in IDENTITY}
+        # Many services see headers as CGI does, which makes one name of `X-User-Id`, `X_User_Id` and `X.User.Id`.
+        others = [name for name in self.headers if re.sub("[^a-z0-9]", "-", name.lower()) in LOWER and name.lower() not in LOWER]
+        self.answer(200, seen | {"path": self.path, "method": self.command, "others": others})
+
+    do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -32,7 +39,8 @@ class Service(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_):
         pass
