@@ -15,7 +15,7 @@ use crate::issuer::Issuer;
 use crate::support::vectors::not_run;
 
 /// How long a process may take to listen.
-const LONGEST: Duration = Duration::from_secs(20);
+pub(crate) const LONGEST: Duration = Duration::from_secs(20);
 
 /// A process that is killed when it goes out of scope.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ impl Process {
             let text = configuration.replace("{PORT}", &port.to_string()).replace("{DIR}", &path);
             fs::write(&file, text).expect("it can be written");
             let mut command = Command::new(program);
-            command.args(arguments).arg(&file).env("HOME", &path).stdin(Stdio::null()).stderr(Stdio::null());
+            command.args(arguments.iter().map(|argument| argument.replace("{PORT}", &port.to_string())));
+            command.arg(&file).env("HOME", &path).stdin(Stdio::null()).stderr(Stdio::null());
             let mut child = installed(program, command.spawn())?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let begun = Instant::now();

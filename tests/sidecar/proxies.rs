@@ -1,21 +1,32 @@
 //! Real proxies that ask the sidecar before they let a request through to a service in Python.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tower_user_metadata::conformance::adapter::{Answer, TokenKind, USER};
 
 use crate::issuer::{Issuer, now};
-use crate::processes::Process;
+use crate::processes::{LONGEST, Process};
 use crate::{FORGED, bearer, body, cookie, header};
 
 const NGINX: &str = include_str!("nginx.conf");
 const CADDY: &str = include_str!("Caddyfile");
+const TRAEFIK: &str = include_str!("traefik.yaml");
 const ENVOY: &str = include_str!("envoy.yaml");
 
 const NGINX_ARGUMENTS: &[&str] = &["-c"];
 const CADDY_ARGUMENTS: &[&str] = &["run", "--adapter", "caddyfile", "--config"];
 const ENVOY_ARGUMENTS: &[&str] = &["--disable-hot-restart", "--concurrency", "1", "--config-path"];
+
+const TRAEFIK_ARGUMENTS: &[&str] = &[
+    "--entryPoints.web.address=127.0.0.1:{PORT}",
+    "--entryPoints.web.http.aliasHeadersStrategy=delete",
+    "--entryPoints.web.http.encodedCharacters.allowEncodedSlash=false",
+    "--providers.file.filename",
+];
 
 const IDENTITY: [&str; 3] = ["X-User-Id", "X-Session-Handle", "X-Tenant-Id"];
 
@@ -43,6 +54,12 @@ impl Behind {
             configuration = configuration.replace(&format!("{{{name}_PORT}}"), &address.port().to_string());
         }
         let proxy = Process::proxy(program, arguments, &configuration)?;
+        // Traefik listens before it knows its routes.
+        let begun = Instant::now();
+        while proxy.send("GET", "/public/", &[], "").status() != 200 {
+            assert!(begun.elapsed() < LONGEST, "{program} does not find the service");
+            sleep(Duration::from_millis(20));
+        }
         Some(Self { issuer, sidecar, _service: service, proxy })
     }
 
@@ -217,7 +234,10 @@ fn lenient(path: &str) -> String {
 #[test]
 fn the_documented_configurations_are_the_tested_ones() {
     let docs = include_str!("../../src/forward_auth/docs.md");
-    for (title, blocks, tested) in [("nginx", 1, NGINX), ("Caddy", 1, CADDY), ("Envoy", 2, ENVOY)] {
+    let traefik = format!("{}\n{TRAEFIK}", TRAEFIK_ARGUMENTS.join("\n").replace("127.0.0.1:{PORT}", ":80"));
+    for (title, blocks, tested) in
+        [("nginx", 1, NGINX), ("Traefik", 2, &*traefik), ("Caddy", 1, CADDY), ("Envoy", 2, ENVOY)]
+    {
         let tested = tested.replace("{SIDECAR}", "127.0.0.1:8787").replace("{SERVICE}", "127.0.0.1:8000");
         let tested: Vec<_> = tested.lines().map(|line| line.trim().replace("/app/* ", "")).collect();
         let (_, section) = docs.split_once(&format!("\n# {title}\n")).expect("it is documented");
@@ -278,4 +298,19 @@ fn behind_all_of_them_a_sidecar_without_keys_is_an_outage() {
         let [_, user] = proxy.two_users();
         assert_eq!(proxy.send("GET", "/app/x", &[&user], "").status(), status, "{program}");
     }
+}
+
+/// No distribution has Traefik, so it is tested where the variable `TRAEFIK` names its program.
+#[test]
+fn behind_traefik() {
+    let Ok(program) = std::env::var("TRAEFIK") else { return };
+    let Some(traefik) = Behind::start(&program, TRAEFIK_ARGUMENTS, TRAEFIK) else { return };
+    traefik.check();
+    let [admin, user] = traefik.two_users();
+    assert_eq!(traefik.send("GET", "/admin/", &[&admin], "").status(), 200);
+    let refused = traefik.send("GET", "/admin/", &[&user], "");
+    assert_eq!((refused.status(), &body(&refused)["claimValidationErrors"][0]["id"]), (403, &json!("st-role")));
+    assert_eq!(traefik.send("GET", "/misconfigured/", &[&admin], "").status(), 404);
+    assert_eq!(traefik.sidecar.stop(), Some(0));
+    assert_eq!(traefik.proxy.send("GET", "/app/x", &[&user], "").status(), 500);
 }
