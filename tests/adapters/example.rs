@@ -51,11 +51,7 @@ impl Example {
     pub(crate) fn function(trigger: Trigger, directory: &Path, settings: &[(&str, &str)]) -> Self {
         let gateway = Gateway::start(trigger);
         let mut command = command("lambda", directory, settings);
-        command.env("AWS_LAMBDA_RUNTIME_API", gateway.runtime_api.to_string());
-        command.env("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
-        for (name, value) in [("NAME", "test"), ("VERSION", "1"), ("MEMORY_SIZE", "128")] {
-            command.env(format!("AWS_LAMBDA_FUNCTION_{name}"), value);
-        }
+        command.envs(function_environment(&gateway));
         let mut child = command.spawn().expect("the example starts");
         let stdout = child.stdout.take().map(BufReader::new);
         Self { address: gateway.address, child, stdout, gateway: Some(gateway) }
@@ -161,6 +157,17 @@ fn command(name: &str, directory: &Path, settings: &[(&str, &str)]) -> Command {
     command.env("PORT", "0").env("DATABASE_URL", database).envs(settings.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command
+}
+
+/// What AWS Lambda has in the environment of a function.
+pub(crate) fn function_environment(gateway: &Gateway) -> [(&'static str, String); 5] {
+    [
+        ("AWS_LAMBDA_RUNTIME_API", gateway.runtime_api.to_string()),
+        ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_NAME", "test".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
+    ]
 }
 
 fn binary(name: &str) -> std::path::PathBuf {

@@ -9,7 +9,7 @@ use tower_user_metadata::conformance::adapter::exchange;
 
 use crate::example::{Example, post};
 use crate::issuer::Issuer;
-use crate::{EXAMPLES, everywhere};
+use crate::{EXAMPLES, everywhere, tonic};
 
 #[test]
 fn every_acknowledged_update_survives_a_crash() {
@@ -86,6 +86,8 @@ fn a_client_that_never_finishes_does_not_keep_the_application_from_stopping() {
     let issuer = Issuer::start();
     let token = issuer.token("alice");
     thread::scope(|scope| {
+        scope
+            .spawn(|| tonic::faults::a_client_that_never_finishes_does_not_keep_the_application_from_stopping(&issuer));
         for name in EXAMPLES {
             let (issuer, token) = (&issuer, &token);
             scope.spawn(move || {
@@ -122,6 +124,28 @@ fn a_client_that_hangs_up_in_the_middle_changes_nothing() {
             .replace(r#"{"a":2}"#, "7\r\n{\"a\":2}\r\n");
         example.connect().write_all(chunked.as_bytes()).expect("it is connected");
         assert_eq!(example.get("/userinfo", &token).body(), br#"{"a":1}"#, "{name}");
+    }
+}
+
+/// A framework drops the handler of a client who has gone, or runs it to its end: either way an update is whole.
+#[test]
+fn a_client_that_does_not_wait_for_its_answer_gets_all_or_nothing() {
+    const ROUNDS: u64 = 100;
+    let issuer = Issuer::start();
+    let token = issuer.token("alice");
+    for name in EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::trusting(name, directory.path(), &issuer);
+        for round in 1..=ROUNDS {
+            let update = post("/updateinfo", &token, &format!(r#"{{"a":{round},"b":{round}}}"#));
+            example.connect().write_all(update.as_bytes()).expect("it is connected");
+        }
+        let answer = example.post("/updateinfo", &token, r#"{"c":1}"#);
+        assert_eq!(answer.status(), 200, "{name}");
+        let document: Value = serde_json::from_slice(example.get("/userinfo", &token).body()).expect("JSON");
+        assert_eq!(document["a"], document["b"], "{name}");
+        assert!(document["a"].as_u64().unwrap_or_default() <= ROUNDS, "{name}: {document}");
+        assert_eq!(document["c"], 1, "{name}");
     }
 }
 

@@ -2,25 +2,27 @@
 //! requests are served.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use tower_user_metadata::conformance::adapter::exchange;
 use tower_user_metadata::store::MemoryStore;
 use tower_user_metadata::{Authenticator, UserMetadataHandle, UserMetadataLayer, metadata_update};
 
+use crate::example::function_environment;
 use crate::shared::{authenticator_on, bearer};
 
-async fn write_and_panic(metadata: UserMetadataHandle) -> String {
+pub(crate) async fn write_and_panic(metadata: UserMetadataHandle) -> String {
     let written = metadata.update(metadata_update! { "written": true }).await.expect("memory does not fail");
     panic!("after the document became {}", written.metadata.to_json());
 }
 
-async fn read(metadata: UserMetadataHandle) -> String {
+pub(crate) async fn read(metadata: UserMetadataHandle) -> String {
     metadata.get().await.expect("memory does not fail").to_json()
 }
 
 /// Serves `GET /read` and `GET /panic` until the tests end.
-fn serve(server: impl FnOnce(TcpListener, Authenticator) + Send + 'static) -> SocketAddr {
+pub(crate) fn serve(server: impl FnOnce(TcpListener, Authenticator) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.set_nonblocking(true).expect("it can be");
     let address = listener.local_addr().expect("it is bound");
@@ -30,13 +32,18 @@ fn serve(server: impl FnOnce(TcpListener, Authenticator) + Send + 'static) -> So
 
 #[track_caller]
 fn check(address: SocketAddr) {
+    check_with(address, 500);
+}
+
+#[track_caller]
+fn check_with(address: SocketAddr, status: u16) {
     let get = |path: &str| {
         let head =
             format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: {}\r\n\r\n", bearer());
         exchange(address, head.as_bytes())
     };
     for _ in 0..20 {
-        assert!(get("/panic").is_err() || get("/panic").is_ok_and(|answer| answer.status() == 500));
+        assert!(get("/panic").map_or(true, |answer| answer.status() == status));
         let read = get("/read").expect("it still serves");
         assert_eq!((read.status(), &*read.body_text()), (200, r#"{"written":true}"#));
     }
@@ -47,7 +54,7 @@ async fn run(server: impl Future) {
     server.await;
 }
 
-fn tokio_listener(listener: TcpListener) -> tokio::net::TcpListener {
+pub(crate) fn tokio_listener(listener: TcpListener) -> tokio::net::TcpListener {
     tokio::net::TcpListener::from_std(listener).expect("it does not block")
 }
 
@@ -76,6 +83,35 @@ fn axum() {
             axum::serve(tokio_listener(listener), router).await
         });
     }));
+}
+
+/// The gateway has no answer of the function, and says so.
+#[test]
+fn lambda() {
+    use crate::lambda::{Gateway, Trigger};
+    let gateway = Gateway::start(Trigger::RestApi);
+    let mut function = Command::new(std::env::current_exe().expect("this test has a file"));
+    function.args(["--exact", "panics::a_function_on_lambda", "--nocapture"]).envs(function_environment(&gateway));
+    let mut function = function.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    check_with(gateway.address, 502);
+    assert!(function.try_wait().expect("it is ours").is_none(), "it still runs");
+    function.kill().expect("it runs");
+    function.wait().expect("it is ours");
+    // Nobody answers its clients any more.
+    drop(gateway);
+}
+
+/// The process of the test above: where AWS Lambda is, a function reads from its environment.
+#[test]
+fn a_function_on_lambda() {
+    use axum::{Router, routing::get};
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        run(async {
+            let router = Router::new().route("/panic", get(write_and_panic)).route("/read", get(read));
+            let layer = UserMetadataLayer::from_authenticator(authenticator_on(MemoryStore::new()));
+            tower_user_metadata::adapter::lambda::run(router.route_layer(layer)).await
+        });
+    }
 }
 
 #[test]
@@ -172,7 +208,7 @@ fn warp() {
     }));
 }
 
-/// Bare hyper, on which tonic stands too.
+/// Bare hyper, over HTTP/1; tonic has tests of its own, since all calls of a client share a connection.
 #[test]
 fn hyper() {
     use bytes::Bytes;

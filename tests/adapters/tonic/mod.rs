@@ -1,22 +1,20 @@
-//! gRPC: the rows of the contract that can be said in it, and the faults, over HTTP/2.
+//! gRPC: the rows of the contract that can be said in it, over HTTP/2; and, as for the other examples, the faults.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+pub(crate) mod faults;
+mod panics;
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::Frame;
 use prost::Message;
-use tokio::sync::mpsc;
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Extensions, Request, Status};
 use tonic_prost::ProstCodec;
-use tower::Service;
 use tower_user_metadata::adapter::tonic::GrpcRejection;
 use tower_user_metadata::conformance::adapter::{Checked, Report, TokenKind};
 use tower_user_metadata::endpoints::Problem;
@@ -24,7 +22,6 @@ use tower_user_metadata::layer::RejectionResponse;
 use tower_user_metadata::{AuthError, AuthErrorKind};
 
 use crate::example::Example;
-use crate::faults::wait_until_it_refuses;
 use crate::issuer::Issuer;
 use crate::shared::{admins, authenticator, bearer, store_errors};
 
@@ -109,7 +106,11 @@ async fn run<T>(calls: impl Future<Output = T>) -> T {
 }
 
 async fn connect(example: &Example) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("http://{}", example.address)).expect("a URL");
+    connect_to(example.address).await
+}
+
+async fn connect_to(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
     endpoint.connect().await.expect("it listens")
 }
 
@@ -154,102 +155,6 @@ fn the_development_login_issues_sessions_and_a_cookie_needs_its_proof() {
         let unknown = call(&channel, "DropTables", bearer_of(token), "").await.expect_err("no method");
         assert_eq!(unknown.code(), Code::Unimplemented);
     });
-}
-
-#[test]
-fn a_hundred_updates_at_once_are_all_kept() {
-    let issuer = Issuer::start();
-    let directory = tempfile::tempdir().expect("a directory");
-    let example = Example::trusting("tonic", directory.path(), &issuer);
-    let alice = bearer_of(&issuer.token("alice"));
-    run(async {
-        let channel = connect(&example).await;
-        let mut calls = tokio::task::JoinSet::new();
-        for field in 0..100 {
-            let (channel, alice) = (channel.clone(), alice.clone());
-            calls.spawn(async move {
-                call(&channel, "UpdateInfo", alice, &format!(r#"{{"field-{field}":{field}}}"#)).await.map(drop)
-            });
-        }
-        while let Some(updated) = calls.join_next().await {
-            updated.expect("no panic").expect("it is updated");
-        }
-        let document = call(&channel, "UserInfo", alice, "").await.expect("a document");
-        let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
-        for field in 0..100 {
-            assert_eq!(document[format!("field-{field}")], field);
-        }
-    });
-}
-
-/// The body of a call whose parts are sent one by one.
-struct Parts(mpsc::UnboundedReceiver<Bytes>);
-
-impl http_body::Body for Parts {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
-    }
-}
-
-/// Sends the first half of a call and gives the sender for the second.
-async fn begin(
-    channel: &Channel,
-    headers: &HeaderMap,
-    json: &str,
-) -> (mpsc::UnboundedSender<Bytes>, Bytes, impl Future<Output = http::Response<Body>> + use<>) {
-    let message = Json { json: json.to_owned() }.encode_to_vec();
-    let length = u32::try_from(message.len()).expect("a short message").to_be_bytes();
-    let mut first = Bytes::from([&[0][..], &length, &message].concat());
-    let second = first.split_off(first.len() / 2);
-    let (parts, received) = mpsc::unbounded_channel();
-    parts.send(first).expect("it is received");
-    let mut request = http::Request::post(path("UpdateInfo").as_str()).body(Body::new(Parts(received))).expect("valid");
-    *request.headers_mut() = headers.clone();
-    request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
-    let mut connection = channel.clone();
-    std::future::poll_fn(|context| connection.poll_ready(context)).await.expect("the connection is open");
-    let answer = tokio::spawn(connection.call(request));
-    // On the same connection and after the first half, so when this is answered that has arrived.
-    call(channel, "UserInfo", headers.clone(), "").await.expect("it reads");
-    (parts, second, async { answer.await.expect("no panic").expect("an answer") })
-}
-
-#[test]
-fn a_call_in_flight_is_finished_before_the_application_stops() {
-    let issuer = Issuer::start();
-    let alice = bearer_of(&issuer.token("alice"));
-    let directory = tempfile::tempdir().expect("a directory");
-    let mut example = Example::trusting("tonic", directory.path(), &issuer);
-    run(async {
-        let channel = connect(&example).await;
-        let (parts, rest, answer) = begin(&channel, &alice, r#"{"finished":true}"#).await;
-        example.terminate();
-        wait_until_it_refuses(&example);
-        parts.send(rest).expect("it is still served");
-        drop(parts);
-        assert_eq!(Status::from_header_map(answer.await.headers()).map(|status| status.code()), None);
-    });
-    assert!(example.wait(Duration::from_secs(9)).success());
-    let again = Example::trusting("tonic", directory.path(), &issuer);
-    let document = run(async { call(&connect(&again).await, "UserInfo", alice, "").await });
-    assert_eq!(document.expect("a document"), r#"{"finished":true}"#);
-}
-
-#[test]
-fn a_client_that_hangs_up_in_the_middle_changes_nothing() {
-    let issuer = Issuer::start();
-    let alice = bearer_of(&issuer.token("alice"));
-    let directory = tempfile::tempdir().expect("a directory");
-    let example = Example::trusting("tonic", directory.path(), &issuer);
-    run(async {
-        let channel = connect(&example).await;
-        let _half = begin(&channel, &alice, r#"{"a":2}"#).await;
-    });
-    let document = run(async { call(&connect(&example).await, "UserInfo", alice, "").await });
-    assert_eq!(document.expect("a document"), "{}");
 }
 
 #[test]
