@@ -26,6 +26,9 @@
 //!   `path::end` `/userinfo/` is `/userinfo`.
 //! * Before a function on AWS Lambda, a load balancer with its defaults hides all but the last header of each name; the
 //!   module for it says what to switch on.
+//! * A handler that panics ends no request but its own, and what it wrote before is kept. Rocket answers 500, a function on
+//!   AWS Lambda fails and its gateway answers 502, tonic resets the one stream; the others close the connection without an
+//!   answer.
 //! * gRPC has statuses, methods and messages of its own; the module for tonic says what becomes what.
 #![doc = include_str!("policy.md")]
 
