@@ -236,7 +236,7 @@ fn the_documented_configurations_are_the_tested_ones() {
     let docs = include_str!("../../src/forward_auth/docs.md");
     let traefik = format!("{}\n{TRAEFIK}", TRAEFIK_ARGUMENTS.join("\n").replace("127.0.0.1:{PORT}", ":80"));
     for (title, blocks, tested) in
-        [("nginx", 1, NGINX), ("Traefik", 2, &*traefik), ("Caddy", 1, CADDY), ("Envoy", 2, ENVOY)]
+        [("nginx", 1, NGINX), ("Traefik", 2, &*traefik), ("Caddy", 1, CADDY), ("Envoy", 3, ENVOY)]
     {
         let tested = tested.replace("{SIDECAR}", "127.0.0.1:8787").replace("{SERVICE}", "127.0.0.1:8000");
         let tested: Vec<_> = tested.lines().map(|line| line.trim().replace("/app/* ", "")).collect();
@@ -266,7 +266,11 @@ fn behind_nginx() {
 fn behind_caddy() {
     let Some(caddy) = Behind::start("caddy", CADDY_ARGUMENTS, CADDY) else { return };
     caddy.check();
-    let [_, user] = caddy.two_users();
+    let [admin, user] = caddy.two_users();
+    assert_eq!(caddy.send("GET", "/admin/", &[&admin], "").status(), 200);
+    let refused = caddy.send("GET", "/admin/", &[&user], "");
+    assert_eq!((refused.status(), &body(&refused)["claimValidationErrors"][0]["id"]), (403, &json!("st-role")));
+    assert_eq!(caddy.send("GET", "/misconfigured/", &[&admin], "").status(), 404);
     assert_eq!(caddy.sidecar.stop(), Some(0));
     assert_eq!(caddy.proxy.send("GET", "/app/x", &[&user], "").status(), 502);
 }
