@@ -293,12 +293,14 @@ fn behind_envoy() {
 #[test]
 fn behind_all_of_them_a_sidecar_without_keys_is_an_outage() {
     let settings = [("JWKS_URL", "http://127.0.0.1:1/jwks.json"), ("OFFLINE_START", "true"), ("LOG", "error")];
-    for (program, arguments, configuration, status) in [
-        ("nginx", NGINX_ARGUMENTS, NGINX, 500),
-        ("caddy", CADDY_ARGUMENTS, CADDY, 503),
-        ("envoy", ENVOY_ARGUMENTS, ENVOY, 503),
-    ] {
-        let Some(proxy) = Behind::start_with(program, arguments, configuration, &settings) else { continue };
+    let mut proxies = vec![
+        ("nginx".to_owned(), NGINX_ARGUMENTS, NGINX, 500),
+        ("caddy".to_owned(), CADDY_ARGUMENTS, CADDY, 503),
+        ("envoy".to_owned(), ENVOY_ARGUMENTS, ENVOY, 503),
+    ];
+    proxies.extend(std::env::var("TRAEFIK").map(|program| (program, TRAEFIK_ARGUMENTS, TRAEFIK, 503)));
+    for (program, arguments, configuration, status) in proxies {
+        let Some(proxy) = Behind::start_with(&program, arguments, configuration, &settings) else { continue };
         let [_, user] = proxy.two_users();
         assert_eq!(proxy.send("GET", "/app/x", &[&user], "").status(), status, "{program}");
     }
