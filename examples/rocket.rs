@@ -8,6 +8,7 @@ mod app;
 
 use std::io::Cursor;
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use app::{App, Cleared, Reply, Shutdown, Updated};
 use rocket::config::{Config, LogLevel};
@@ -52,11 +53,16 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let (begun, handle) = (shutdown.begun(), rocket.shutdown());
-    tokio::spawn(async move {
-        begun.await;
-        handle.notify();
-    });
-    let server = async { rocket.launch().await.map(drop) };
+    // By the task that runs the server: told by another one between its look at this and its look at the server, Rocket takes
+    // the server for one that ended by itself, and waits for no request in flight.
+    let server = async {
+        let mut launch = pin!(rocket.launch());
+        tokio::select! {
+            ended = &mut launch => return ended.map(drop),
+            () = begun => handle.notify(),
+        }
+        launch.await.map(drop)
+    };
     shutdown.finish(Box::pin(server), &*app.store).await
 }
 
