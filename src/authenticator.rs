@@ -58,6 +58,14 @@ pub struct Authenticated {
     pub metadata: UserMetadataHandle,
 }
 
+impl Authenticated {
+    /// Refuses a stranger whom an authenticator with optional sessions let through, where a session is needed.
+    #[cfg(any(feature = "actix", feature = "rocket", feature = "warp"))]
+    pub(crate) fn required(found: Option<Self>) -> Result<Self, AuthError> {
+        found.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials))
+    }
+}
+
 impl From<Authenticated> for Session {
     fn from(authenticated: Authenticated) -> Self {
         authenticated.session

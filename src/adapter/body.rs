@@ -48,32 +48,3 @@ where
         hint
     }
 }
-
-#[cfg(feature = "rocket")]
-pin_project! {
-    /// A stream of one chunk, which nobody reads before it is asked for.
-    pub(super) struct Once<F> {
-        #[pin]
-        read: Option<F>,
-    }
-}
-
-#[cfg(feature = "rocket")]
-impl<F> Once<F> {
-    pub(super) fn new(read: F) -> Self {
-        Self { read: Some(read) }
-    }
-}
-
-#[cfg(feature = "rocket")]
-impl<F: Future> Stream for Once<F> {
-    type Item = F::Output;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
-        let mut read = self.project().read;
-        let Some(reading) = read.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        let chunk = std::task::ready!(reading.poll(context));
-        read.set(None);
-        Poll::Ready(Some(chunk))
-    }
-}

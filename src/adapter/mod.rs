@@ -38,6 +38,8 @@ pub mod actix;
 pub mod axum;
 #[cfg(any(feature = "actix", feature = "rocket", feature = "warp"))]
 mod body;
+#[cfg(any(feature = "actix", feature = "axum", feature = "poem", feature = "rocket", feature = "salvo"))]
+mod errors;
 mod extensions;
 #[cfg(feature = "lambda")]
 pub mod lambda;

@@ -1,11 +1,11 @@
 //! `If-Match` and `If-None-Match` (RFC 9110 section 13.1).
 
-use http::header::{IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::StatusCode;
 
 use super::problem::Problem;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Precondition, Version};
+use crate::session::Headers;
 use crate::store::StoreError;
 
 /// What a request demands of the stored document.
@@ -29,8 +29,8 @@ struct EntityTag {
 }
 
 impl Conditions {
-    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
-        Ok(Self { if_match: tags(headers, IF_MATCH)?, if_none_match: tags(headers, IF_NONE_MATCH)? })
+    pub(super) fn from_headers(headers: &dyn Headers) -> Result<Self, Problem> {
+        Ok(Self { if_match: tags(headers, "if-match")?, if_none_match: tags(headers, "if-none-match")? })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,15 +90,16 @@ impl EntityTags {
     }
 }
 
-fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<EntityTags>, Problem> {
+fn tags(headers: &dyn Headers, name: &str) -> Result<Option<EntityTags>, Problem> {
     let malformed = || Problem::new(StatusCode::BAD_REQUEST, format!("malformed {name}"));
+    let mut values = Vec::new();
+    headers.visit(name, &mut |value| values.push(value));
     let mut list = Vec::new();
     let mut any = false;
-    let mut present = false;
-    for value in headers.get_all(&name) {
-        present = true;
+    for value in &values {
+        let value = std::str::from_utf8(value).ok().filter(|value| value.is_ascii()).ok_or_else(malformed)?;
         // A tag may hold commas, but none of ours does, so a tag that is cut in two is just another foreign one.
-        for member in value.to_str().map_err(|_| malformed())?.split(',').map(str::trim) {
+        for member in value.split(',').map(str::trim) {
             match member {
                 "" => {}
                 "*" => any = true,
@@ -106,10 +107,10 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<EntityTags>, Pro
             }
         }
     }
-    match (present, any, list.is_empty()) {
-        (false, ..) => Ok(None),
-        (true, true, true) => Ok(Some(EntityTags::Any)),
-        (true, false, false) => Ok(Some(EntityTags::List(list))),
+    match (values.is_empty(), any, list.is_empty()) {
+        (true, ..) => Ok(None),
+        (false, true, true) => Ok(Some(EntityTags::Any)),
+        (false, false, false) => Ok(Some(EntityTags::List(list))),
         _ => Err(malformed()),
     }
 }
@@ -122,12 +123,15 @@ fn tag(text: &str) -> EntityTag {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+    use http::header::IF_MATCH;
+
     use super::*;
 
     fn parse(value: &str) -> Result<Option<EntityTags>, StatusCode> {
         let mut headers = HeaderMap::new();
         headers.insert(IF_MATCH, value.parse().expect("a header value"));
-        tags(&headers, IF_MATCH).map_err(|problem| problem.into_response().status())
+        tags(&headers, "if-match").map_err(|problem| problem.into_response().status())
     }
 
     #[test]
@@ -140,5 +144,6 @@ mod tests {
         assert!(!foreign.match_weakly(ours) && !foreign.match_weakly(None));
         assert_eq!(parse(""), Err(StatusCode::BAD_REQUEST));
         assert_eq!(parse("*, \"x\""), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(parse("\"ä\""), Err(StatusCode::BAD_REQUEST));
     }
 }

@@ -26,7 +26,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, ETAG, HeaderValue, VARY};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
 use tower::Service;
@@ -38,6 +38,7 @@ use self::conditions::Conditions;
 use self::problem::{MISSING_LAYER, json_response};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Metadata, Version};
+use crate::session::Headers;
 
 /// The signed-in user's metadata over HTTP; see the [module](crate::endpoints) for what it answers.
 ///
@@ -86,40 +87,44 @@ impl UserMetadataEndpoints {
         self
     }
 
-    /// Answers a request whose extensions hold the user's handle.
-    pub(crate) async fn respond<B>(self, request: Request<B>) -> Response<Bytes>
+    /// Answers a request of this user; `method` as it stands in the request line.
+    pub(crate) async fn respond<B>(
+        self,
+        method: &str,
+        headers: &(dyn Headers + Sync),
+        metadata: &UserMetadataHandle,
+        body: B,
+    ) -> Response<Bytes>
     where
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        let mut response = self.answer(request).await.unwrap_or_else(Problem::into_response);
-        // One user's document must not be given to another, and a browser must ask again before it shows its own.
-        let headers: &mut HeaderMap = response.headers_mut();
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
-        headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
-        response
+        private(self.answer(method, headers, metadata, body).await)
     }
 
-    async fn answer<B>(self, request: Request<B>) -> Result<Response<Bytes>, Problem>
+    async fn answer<B>(
+        self,
+        method: &str,
+        headers: &(dyn Headers + Sync),
+        metadata: &UserMetadataHandle,
+        body: B,
+    ) -> Result<Response<Bytes>, Problem>
     where
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        let (parts, body) = request.into_parts();
-        if ![Method::GET, Method::HEAD, Method::PATCH, Method::DELETE].contains(&parts.method) {
+        if !["GET", "HEAD", "PATCH", "DELETE"].contains(&method) {
             return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
                 .with_header(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH, DELETE")));
         }
-        let metadata: &UserMetadataHandle =
-            parts.extensions.get().ok_or_else(|| Problem::no_session(&parts.extensions, MISSING_LAYER))?;
-        let conditions = Conditions::from_headers(&parts.headers)?;
-        match parts.method {
-            Method::PATCH => {
+        let conditions = Conditions::from_headers(headers)?;
+        match method {
+            "PATCH" => {
                 self.check_required(&conditions)?;
-                let update = read_update(&parts.headers, body, metadata.limits()).await?;
+                let update = read_update(headers, body, metadata.limits()).await?;
                 let when = conditions.for_write(metadata).await?;
                 let record = metadata.update_if(update, when).await?;
                 Ok(document(&record.metadata, Some(record.version)))
             }
-            Method::DELETE => {
+            "DELETE" => {
                 self.check_required(&conditions)?;
                 let when = conditions.for_write(metadata).await?;
                 metadata.clear_if(when).await?;
@@ -137,7 +142,7 @@ impl UserMetadataEndpoints {
                     *response.status_mut() = StatusCode::NOT_MODIFIED;
                     response.headers_mut().remove(http::header::CONTENT_TYPE);
                     *response.body_mut() = Bytes::new();
-                } else if method == Method::HEAD {
+                } else if method == "HEAD" {
                     let length = HeaderValue::from(response.body().len());
                     response.headers_mut().insert(http::header::CONTENT_LENGTH, length);
                     *response.body_mut() = Bytes::new();
@@ -153,6 +158,15 @@ impl UserMetadataEndpoints {
         }
         Ok(())
     }
+}
+
+/// One user's document must not be given to another, and a browser must ask again before it shows its own.
+fn private(answer: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+    let mut response = answer.unwrap_or_else(Problem::into_response);
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+    headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
+    response
 }
 
 fn document(metadata: &Metadata, version: Option<Version>) -> Response<Bytes> {
@@ -182,6 +196,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let endpoints = *self;
-        Box::pin(async move { Ok(endpoints.respond(request).await.map(Full::new)) })
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let response = match parts.extensions.get() {
+                Some(metadata) => endpoints.respond(parts.method.as_str(), &parts.headers, metadata, body).await,
+                None => private(Err(Problem::no_session(&parts.extensions, MISSING_LAYER))),
+            };
+            Ok(response.map(Full::new))
+        })
     }
 }

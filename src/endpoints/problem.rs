@@ -156,9 +156,21 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+impl From<&Problem> for Problem {
+    fn from(problem: &Problem) -> Self {
+        problem.clone()
+    }
+}
+
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         Self(Answer::Refusal(error))
+    }
+}
+
+impl From<&AuthError> for Problem {
+    fn from(error: &AuthError) -> Self {
+        error.clone().into()
     }
 }
 
@@ -175,6 +187,12 @@ impl From<InvalidMetadata> for Problem {
             Some(limit) => problem.with_limit(limit),
             None => problem,
         }
+    }
+}
+
+impl From<&InvalidMetadata> for Problem {
+    fn from(invalid: &InvalidMetadata) -> Self {
+        invalid.clone().into()
     }
 }
 

@@ -65,8 +65,11 @@ fn a_request_in_flight_is_finished_before_the_application_stops() {
         let mut stream = example.connect();
         let update = post("/updateinfo", &token, r#"{"finished":true}"#);
         begin(&mut stream, &update);
-        example.terminate();
-        wait_until_it_refuses(&example);
+        thread::scope(|scope| {
+            // Others come at the very moment, so that the server is awake and in the midst of its work.
+            scope.spawn(|| wait_until_it_refuses(&example));
+            example.terminate();
+        });
         stream.write_all(br#"{"finished":true}"#).expect("the connection is still served");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer, and then the end");

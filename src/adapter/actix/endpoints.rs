@@ -48,14 +48,6 @@ async fn respond(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let metadata: UserMetadataHandle = required(&request)?;
-    let mut converted = http::Request::builder().method(request.method().as_str());
-    for (name, value) in request.headers() {
-        converted = converted.header(name.as_str(), value.as_bytes());
-    }
-    // What is a method or a header in `http` 0.2 is one in 1 too, so this does not fail.
-    let converted = converted.extension(metadata).body(Chunks::new(request.headers(), payload));
-    match converted {
-        Ok(converted) => Ok(convert(endpoints.respond(converted).await)),
-        Err(_) => Err(Problem::new(http::StatusCode::BAD_REQUEST, "the request is malformed")),
-    }
+    let body = Chunks::new(request.headers(), payload);
+    Ok(convert(endpoints.respond(request.method().as_str(), request.headers(), &metadata, body).await))
 }

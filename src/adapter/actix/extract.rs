@@ -10,7 +10,7 @@ use crate::authenticator::Authenticated;
 use crate::endpoints::{Problem, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::MetadataUpdate;
-use crate::session::{AuthError, AuthErrorKind, Session};
+use crate::session::Session;
 
 const MISSING_MIDDLEWARE: &str = "no session was verified for this route: wrap it in `user_metadata(&authenticator)`";
 
@@ -61,7 +61,7 @@ impl FromRequest for MetadataUpdate {
 
 /// A stranger who was let through, where sessions are optional, is refused here.
 pub(super) fn required<T: From<Authenticated>>(request: &HttpRequest) -> Result<T, Problem> {
-    found(request)?.map(T::from).ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
+    Ok(Authenticated::required(found(request)?)?.into())
 }
 
 /// What the middleware found; `None` where sessions are optional and there is none.

@@ -62,24 +62,19 @@
 //! ```
 //!
 //! [actix-web]: https://docs.rs/actix-web/4
+//! [`AuthError`]: crate::AuthError
+//! [`Authenticator`]: crate::Authenticator
+//! [`InvalidMetadata`]: crate::InvalidMetadata
+//! [`MetadataUpdate`]: crate::MetadataUpdate
+//! [`Problem`]: crate::endpoints::Problem
+//! [`Session`]: crate::Session
+//! [`StoreError`]: crate::StoreError
+//! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod endpoints;
 mod extract;
 mod middleware;
 mod response;
-
-#[cfg(doc)]
-use crate::authenticator::Authenticator;
-#[cfg(doc)]
-use crate::endpoints::Problem;
-#[cfg(doc)]
-use crate::handle::UserMetadataHandle;
-#[cfg(doc)]
-use crate::metadata::{InvalidMetadata, MetadataUpdate};
-#[cfg(doc)]
-use crate::session::{AuthError, Session};
-#[cfg(doc)]
-use crate::store::StoreError;
 
 pub use super::Optional;
 pub use endpoints::endpoints;

@@ -1,13 +1,12 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 
+use crate::adapter::errors::for_each_error;
 use crate::endpoints::Problem;
-use crate::metadata::InvalidMetadata;
 use crate::session::AuthError;
-use crate::store::StoreError;
 
 macro_rules! response_error {
-    ($($(#[$doc:meta])* $error:ty => $problem:expr,)*) => {$(
+    ($(#[$doc:meta])* $error:ty) => {
         $(#[$doc])*
         impl ResponseError for $error {
             fn status_code(&self) -> StatusCode {
@@ -15,23 +14,13 @@ macro_rules! response_error {
             }
 
             fn error_response(&self) -> HttpResponse {
-                let problem: fn(&Self) -> Problem = $problem;
-                convert(problem(self).into_response())
+                convert(Problem::from(self).into_response())
             }
         }
-    )*};
+    };
 }
 
-response_error! {
-    Problem => |problem| problem.clone(),
-    /// As the ready-made endpoints answer it: 503 when the store is out of reach, 400 or 413 for an update that it
-    /// refused, 412 for a precondition. The cause goes to the log and not to the client.
-    StoreError => |error| error.into(),
-    /// 400, or 413 when the document would be too large.
-    InvalidMetadata => |invalid| invalid.clone().into(),
-    /// As [`JsonRejection`](crate::layer::JsonRejection) renders it, with the error in the response's extensions.
-    AuthError => |error| error.clone().into(),
-}
+for_each_error!(response_error);
 
 /// A response in the types of actix-web, which are those of `http` 0.2.
 pub(super) fn convert(mut response: http::Response<bytes::Bytes>) -> HttpResponse {

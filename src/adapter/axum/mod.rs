@@ -60,17 +60,13 @@
 //! ```
 //!
 //! [axum]: https://docs.rs/axum/0.8
+//! [`AuthError`]: crate::AuthError
+//! [`InvalidMetadata`]: crate::InvalidMetadata
+//! [`MetadataUpdate`]: crate::MetadataUpdate
+//! [`Problem`]: crate::endpoints::Problem
+//! [`Session`]: crate::Session
+//! [`StoreError`]: crate::StoreError
+//! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod extract;
 mod response;
-
-#[cfg(doc)]
-use crate::endpoints::Problem;
-#[cfg(doc)]
-use crate::handle::UserMetadataHandle;
-#[cfg(doc)]
-use crate::metadata::{InvalidMetadata, MetadataUpdate};
-#[cfg(doc)]
-use crate::session::{AuthError, Session};
-#[cfg(doc)]
-use crate::store::StoreError;

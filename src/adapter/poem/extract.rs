@@ -47,9 +47,9 @@ impl<'a> FromRequest<'a> for MetadataUpdate {
 impl Endpoint for UserMetadataEndpoints {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
-        required::<UserMetadataHandle>(request.extensions(), MISSING_MIDDLEWARE).map_err(refuse)?;
-        let request: http::Request<BoxBody<Bytes, io::Error>> = request.into();
-        Ok(convert(self.respond(request).await))
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let metadata: UserMetadataHandle = required(request.extensions(), MISSING_MIDDLEWARE).map_err(refuse)?;
+        let body: BoxBody<Bytes, io::Error> = request.take_body().into();
+        Ok(convert(self.respond(request.method().as_str(), request.headers(), &metadata, body).await))
     }
 }

@@ -64,23 +64,19 @@
 //! ```
 //!
 //! [poem]: https://docs.rs/poem/3
+//! [`AuthError`]: crate::AuthError
+//! [`Authenticator`]: crate::Authenticator
+//! [`InvalidMetadata`]: crate::InvalidMetadata
+//! [`MetadataUpdate`]: crate::MetadataUpdate
+//! [`Problem`]: crate::endpoints::Problem
+//! [`Session`]: crate::Session
+//! [`StoreError`]: crate::StoreError
+//! [`UserMetadataEndpoints`]: crate::endpoints::UserMetadataEndpoints
+//! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod extract;
 mod middleware;
 mod response;
-
-#[cfg(doc)]
-use crate::authenticator::Authenticator;
-#[cfg(doc)]
-use crate::endpoints::{Problem, UserMetadataEndpoints};
-#[cfg(doc)]
-use crate::handle::UserMetadataHandle;
-#[cfg(doc)]
-use crate::metadata::{InvalidMetadata, MetadataUpdate};
-#[cfg(doc)]
-use crate::session::{AuthError, Session};
-#[cfg(doc)]
-use crate::store::StoreError;
 
 pub use super::Optional;
 pub use middleware::{UserMetadata, UserMetadataEndpoint, user_metadata};

@@ -3,38 +3,25 @@ use http::StatusCode;
 use poem::error::ResponseError;
 use poem::{Error, Response};
 
+use crate::adapter::errors::for_each_error;
 use crate::endpoints::Problem;
-use crate::metadata::InvalidMetadata;
-use crate::session::AuthError;
-use crate::store::StoreError;
 
 macro_rules! response_error {
-    ($($(#[$doc:meta])* $error:ty => $problem:expr,)*) => {$(
+    ($(#[$doc:meta])* $error:ty) => {
         $(#[$doc])*
         impl ResponseError for $error {
             fn status(&self) -> StatusCode {
-                let problem: fn(&Self) -> Problem = $problem;
-                problem(self).status()
+                Problem::from(self).status()
             }
 
             fn as_response(&self) -> Response {
-                let problem: fn(&Self) -> Problem = $problem;
-                convert(problem(self).into_response())
+                convert(Problem::from(self).into_response())
             }
         }
-    )*};
+    };
 }
 
-response_error! {
-    Problem => |problem| problem.clone(),
-    /// As the ready-made endpoints answer it: 503 when the store is out of reach, 400 or 413 for an update that it
-    /// refused, 412 for a precondition. The cause goes to the log and not to the client.
-    StoreError => |error| error.into(),
-    /// 400, or 413 when the document would be too large.
-    InvalidMetadata => |invalid| invalid.clone().into(),
-    /// As [`JsonRejection`](crate::layer::JsonRejection) renders it.
-    AuthError => |error| error.clone().into(),
-}
+for_each_error!(response_error);
 
 /// An error that leaves a refusal in the extensions of its response: poem takes those from the data of the error, and not
 /// from the response that the error is rendered as.

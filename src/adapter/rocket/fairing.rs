@@ -1,10 +1,13 @@
-use rocket::fairing::{Fairing, Info, Kind};
-use rocket::http::HeaderMap;
-use rocket::{Build, Request, Response, Rocket, fairing};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::guards::Refusal;
-use super::response::fill;
+use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::http::{HeaderMap, Status};
+use rocket::outcome::Outcome;
+use rocket::{Build, Request, Response, Rocket};
+
+use super::response::convert;
 use crate::authenticator::Authenticator;
+use crate::endpoints::Problem;
 use crate::session::Headers;
 
 /// What the guards of this crate need: attach it once; see the [module](super) for an example.
@@ -14,7 +17,7 @@ use crate::session::Headers;
 /// status. To render something else, attach another fairing after this one, or give the answer another status in a catcher:
 /// both find the reason by [`refusal`](super::refusal).
 #[derive(Clone, Debug)]
-pub struct UserMetadata(Authenticator);
+pub struct UserMetadata(pub(super) Authenticator);
 
 impl UserMetadata {
     /// The fairing. Whether a session is required the guards say, and not
@@ -22,11 +25,6 @@ impl UserMetadata {
     #[must_use]
     pub fn fairing(authenticator: Authenticator) -> Self {
         Self(authenticator.optional())
-    }
-
-    /// The authenticator of the application.
-    pub(super) fn authenticator(&self) -> &Authenticator {
-        &self.0
     }
 }
 
@@ -43,11 +41,33 @@ impl Fairing for UserMetadata {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         // Another route may have answered after this one was refused.
-        let refused = Refusal::of(request).filter(|problem| problem.status().as_u16() == response.status().code);
+        let refused = refusal(request).filter(|problem| problem.status().as_u16() == response.status().code);
         if let Some(problem) = refused {
-            fill(response, problem.into_response());
+            // Leaves the headers that others have set.
+            response.merge(convert(problem.into_response()));
         }
     }
+}
+
+/// What a guard of this crate refused the request with, for catchers and fairings.
+#[must_use]
+pub fn refusal(request: &Request<'_>) -> Option<Problem> {
+    last_refusal(request).clone()
+}
+
+/// Of a guard: leaves the problem where the fairing finds it, and gives the status for a catcher.
+pub(super) fn outcome<T, F>(request: &Request<'_>, found: Result<T, Problem>) -> Outcome<T, (Status, Problem), F> {
+    match found {
+        Ok(found) => Outcome::Success(found),
+        Err(problem) => {
+            *last_refusal(request) = Some(problem.clone());
+            Outcome::Error((Status::new(problem.status().as_u16()), problem))
+        }
+    }
+}
+
+fn last_refusal<'r>(request: &'r Request<'_>) -> MutexGuard<'r, Option<Problem>> {
+    request.local_cache(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Headers for HeaderMap<'_> {

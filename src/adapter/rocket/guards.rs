@@ -1,18 +1,15 @@
 use std::marker::PhantomData;
-use std::sync::{Mutex, PoisonError};
 
-use rocket::http::Status;
-use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 
-use super::fairing::UserMetadata;
+use super::fairing::{UserMetadata, outcome};
 use crate::adapter::Optional;
-use crate::authenticator::Authenticated;
+use crate::authenticator::{Authenticated, Authenticator};
 use crate::endpoints::Problem;
 use crate::handle::UserMetadataHandle;
+use crate::session::Session;
 use crate::session::claims::ClaimValidator;
-use crate::session::{AuthError, AuthErrorKind, Session};
 
 const MISSING_FAIRING: &str =
     "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
@@ -33,23 +30,14 @@ impl<D> std::fmt::Debug for Claims<D> {
     }
 }
 
-/// What a guard of this crate refused the request with, for catchers and fairings.
-#[must_use]
-pub fn refusal(request: &Request<'_>) -> Option<Problem> {
-    Refusal::of(request)
-}
-
 macro_rules! guard {
-    ($guard:ty $(where $generic:ident: $bound:path)?, $request:ident => $outcome:expr) => {
+    ($guard:ty $(where $generic:ident: $bound:path)?, $request:ident => $found:expr) => {
         #[rocket::async_trait]
         impl<'r, $($generic: $bound)?> FromRequest<'r> for $guard {
             type Error = Problem;
 
             async fn from_request($request: &'r Request<'_>) -> request::Outcome<Self, Problem> {
-                match $outcome {
-                    Ok(found) => Outcome::Success(found),
-                    Err(problem) => Outcome::Error(refuse($request, problem)),
-                }
+                outcome($request, $found)
             }
         }
 
@@ -69,39 +57,22 @@ guard!(Claims<D> where D: Demand, request => demand::<D>(request).await);
 
 /// The session and its user's metadata; a stranger is refused.
 pub(super) async fn required(request: &Request<'_>) -> Result<Authenticated, Problem> {
-    found(request).await?.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
+    Ok(Authenticated::required(found(request).await?)?)
 }
 
 /// Verified once a request, however many guards ask.
 async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
-    let authenticator = fairing(request)?.authenticator();
-    let authentication = authenticator.authenticate(request.method().as_str(), request.headers());
-    request.local_cache_async(authentication).await.clone().map_err(Problem::from)
+    let authenticator = authenticator(request)?;
+    let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
+    Ok(request.local_cache_async(verified).await.clone()?)
 }
 
 async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> {
-    let session = required(request).await?.session;
-    fairing(request)?.authenticator().check(&session, &D::validator())?;
+    authenticator(request)?.check(&required(request).await?.session, &D::validator())?;
     Ok(Claims(PhantomData))
 }
 
-fn fairing<'r>(request: &'r Request<'_>) -> Result<&'r UserMetadata, Problem> {
-    request.rocket().state().ok_or_else(|| Problem::developers_mistake(MISSING_FAIRING))
-}
-
-/// In the cache of a request: the last refusal.
-#[derive(Default)]
-pub(super) struct Refusal(Mutex<Option<Problem>>);
-
-impl Refusal {
-    pub(super) fn of(request: &Request<'_>) -> Option<Problem> {
-        request.local_cache(Self::default).0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Leaves the problem where the fairing finds it, and gives the status for a catcher.
-pub(super) fn refuse(request: &Request<'_>, problem: Problem) -> (Status, Problem) {
-    let refusal = request.local_cache(Refusal::default);
-    *refusal.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem.clone());
-    (Status::new(problem.status().as_u16()), problem)
+fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
+    let fairing: Option<&UserMetadata> = request.rocket().state();
+    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::developers_mistake(MISSING_FAIRING))
 }

@@ -74,23 +74,20 @@
 //! ```
 //!
 //! [Rocket]: https://docs.rs/rocket/0.5
+//! [`AuthError`]: crate::AuthError
+//! [`InvalidMetadata`]: crate::InvalidMetadata
+//! [`MetadataUpdate`]: crate::MetadataUpdate
+//! [`Problem`]: crate::endpoints::Problem
+//! [`Session`]: crate::Session
+//! [`StoreError`]: crate::StoreError
+//! [`UserMetadataEndpoints`]: crate::endpoints::UserMetadataEndpoints
+//! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod data;
 mod fairing;
 mod guards;
 mod response;
 
-#[cfg(doc)]
-use crate::endpoints::{Problem, UserMetadataEndpoints};
-#[cfg(doc)]
-use crate::handle::UserMetadataHandle;
-#[cfg(doc)]
-use crate::metadata::{InvalidMetadata, MetadataUpdate};
-#[cfg(doc)]
-use crate::session::{AuthError, Session};
-#[cfg(doc)]
-use crate::store::StoreError;
-
 pub use super::Optional;
-pub use fairing::UserMetadata;
-pub use guards::{Claims, Demand, refusal};
+pub use fairing::{UserMetadata, refusal};
+pub use guards::{Claims, Demand};

@@ -1,8 +1,9 @@
 use async_trait::async_trait;
 use salvo_core::extract::{Extractible, Metadata};
+use salvo_core::writing::Scribe;
 use salvo_core::{Depot, FlowCtrl, Handler, Request, Response};
 
-use super::response::{fill, render};
+use super::response::fill;
 use crate::adapter::Optional;
 use crate::adapter::extensions::{optional, required};
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
@@ -71,12 +72,9 @@ impl Handler for UserMetadataEndpoints {
     async fn handle(&self, request: &mut Request, _: &mut Depot, response: &mut Response, _: &mut FlowCtrl) {
         let metadata: UserMetadataHandle = match required(request.extensions(), MISSING_HOOP) {
             Ok(metadata) => metadata,
-            Err(problem) => return render(problem, response),
+            Err(problem) => return problem.render(response),
         };
-        let mut converted = http::Request::new(request.take_body());
-        converted.method_mut().clone_from(request.method());
-        converted.headers_mut().clone_from(request.headers());
-        converted.extensions_mut().insert(metadata);
-        fill(response, self.respond(converted).await);
+        let body = request.take_body();
+        fill(response, self.respond(request.method().as_str(), request.headers(), &metadata, body).await);
     }
 }

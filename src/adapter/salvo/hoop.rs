@@ -1,7 +1,7 @@
 use async_trait::async_trait;
+use salvo_core::writing::Scribe;
 use salvo_core::{Depot, FlowCtrl, Handler, Request, Response};
 
-use super::response::render;
 use crate::authenticator::Authenticator;
 use crate::layer::admit;
 
@@ -25,7 +25,7 @@ impl Handler for UserMetadata {
     async fn handle(&self, request: &mut Request, _: &mut Depot, response: &mut Response, flow: &mut FlowCtrl) {
         let outcome = self.0.authenticate(request.method().as_str(), request.headers()).await;
         if let Err(error) = admit(request.extensions_mut(), outcome) {
-            render(error.into(), response);
+            error.render(response);
             flow.skip_rest();
         }
     }

@@ -71,23 +71,19 @@
 //! ```
 //!
 //! [salvo]: https://docs.rs/salvo/1
+//! [`AuthError`]: crate::AuthError
+//! [`Authenticator`]: crate::Authenticator
+//! [`InvalidMetadata`]: crate::InvalidMetadata
+//! [`MetadataUpdate`]: crate::MetadataUpdate
+//! [`Problem`]: crate::endpoints::Problem
+//! [`Session`]: crate::Session
+//! [`StoreError`]: crate::StoreError
+//! [`UserMetadataEndpoints`]: crate::endpoints::UserMetadataEndpoints
+//! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod extract;
 mod hoop;
 mod response;
-
-#[cfg(doc)]
-use crate::authenticator::Authenticator;
-#[cfg(doc)]
-use crate::endpoints::{Problem, UserMetadataEndpoints};
-#[cfg(doc)]
-use crate::handle::UserMetadataHandle;
-#[cfg(doc)]
-use crate::metadata::{InvalidMetadata, MetadataUpdate};
-#[cfg(doc)]
-use crate::session::{AuthError, Session};
-#[cfg(doc)]
-use crate::store::StoreError;
 
 pub use super::Optional;
 pub use hoop::{UserMetadata, user_metadata};

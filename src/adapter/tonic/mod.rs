@@ -66,6 +66,9 @@
 //! ```
 //!
 //! [tonic]: https://docs.rs/tonic/0.14
+//! [`InvalidMetadata`]: crate::InvalidMetadata
+//! [`StoreError`]: crate::StoreError
+//! [`UserMetadataLayer`]: crate::UserMetadataLayer
 
 mod status;
 
@@ -76,15 +79,9 @@ use tonic::{Request, Status};
 use super::RequestExt;
 use crate::endpoints::Problem;
 use crate::endpoints::body::parse_update;
-#[cfg(doc)]
-use crate::layer::UserMetadataLayer;
 use crate::layer::{RejectionResponse, UserMetadata};
-#[cfg(doc)]
-use crate::metadata::InvalidMetadata;
 use crate::metadata::{Limits, MetadataUpdate};
 use crate::session::AuthError;
-#[cfg(doc)]
-use crate::store::StoreError;
 
 /// Renders refusals as gRPC statuses; see the [module](self) for an example.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,9 +10,9 @@ use crate::authenticator::{Authenticated, Authenticator};
 use crate::endpoints::{UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Limits, MetadataUpdate};
-use crate::session::{AuthError, AuthErrorKind, Session};
+use crate::session::Session;
 
-/// Verifies the session and extracts it with its user's metadata; rejects with an [`AuthError`].
+/// Verifies the session and extracts it with its user's metadata; rejects with an [`AuthError`](crate::AuthError).
 #[must_use]
 pub fn authenticated(
     authenticator: &Authenticator,
@@ -20,7 +20,7 @@ pub fn authenticated(
     required(authenticator).map(|Authenticated { session, metadata }| (session, metadata)).untuple_one()
 }
 
-/// Verifies the session and extracts it; rejects with an [`AuthError`].
+/// Verifies the session and extracts it; rejects with an [`AuthError`](crate::AuthError).
 #[must_use]
 pub fn session(
     authenticator: &Authenticator,
@@ -28,7 +28,7 @@ pub fn session(
     required(authenticator).map(|authenticated: Authenticated| authenticated.session)
 }
 
-/// Verifies the session and extracts its user's metadata; rejects with an [`AuthError`].
+/// Verifies the session and extracts its user's metadata; rejects with an [`AuthError`](crate::AuthError).
 #[must_use]
 pub fn user_metadata(
     authenticator: &Authenticator,
@@ -67,7 +67,7 @@ pub fn metadata_update(
         .and_then(move |headers, body| async move { update(&headers, body, limits).await })
 }
 
-/// The [ready-made endpoints](crate::endpoints), behind a verified session; rejects with an [`AuthError`].
+/// The [ready-made endpoints](crate::endpoints), behind a verified session; rejects with an [`AuthError`](crate::AuthError).
 ///
 /// ```
 /// use tower_user_metadata::adapter::warp::{endpoints, recover};
@@ -100,13 +100,12 @@ pub fn endpoints(
     endpoints: UserMetadataEndpoints,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<> {
     let parts = warp::method().and(warp::header::headers_cloned()).and(warp::body::stream());
-    user_metadata(authenticator).and(parts).then(move |metadata: UserMetadataHandle, method, headers, body| {
-        let mut request = http::Request::new(Chunks::new(&headers, body));
-        *request.method_mut() = method;
-        *request.headers_mut() = headers;
-        request.extensions_mut().insert(metadata);
-        async move { endpoints.respond(request).await.map(Into::into) }
-    })
+    user_metadata(authenticator).and(parts).then(
+        move |metadata: UserMetadataHandle, method: Method, headers: HeaderMap, body| async move {
+            let body = Chunks::new(&headers, body);
+            endpoints.respond(method.as_str(), &headers, &metadata, body).await.map(Into::into)
+        },
+    )
 }
 
 async fn update<B: Buf>(
@@ -120,9 +119,7 @@ async fn update<B: Buf>(
 fn required(
     authenticator: &Authenticator,
 ) -> impl Filter<Extract = (Authenticated,), Error = Rejection> + Clone + Send + Sync + use<> {
-    verified(authenticator.clone()).and_then(async |found: Option<Authenticated>| {
-        found.ok_or_else(|| Rejection::from(AuthError::new(AuthErrorKind::MissingCredentials)))
-    })
+    verified(authenticator.clone()).and_then(async |found| Authenticated::required(found).map_err(Rejection::from))
 }
 
 fn verified(

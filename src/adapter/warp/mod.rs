@@ -58,22 +58,17 @@
 //! ```
 //!
 //! [warp]: https://docs.rs/warp/0.4
+//! [`AuthError`]: crate::AuthError
+//! [`Authenticator`]: crate::Authenticator
+//! [`InvalidMetadata`]: crate::InvalidMetadata
+//! [`MetadataUpdate`]: crate::MetadataUpdate
+//! [`Problem`]: crate::endpoints::Problem
+//! [`Session`]: crate::Session
+//! [`StoreError`]: crate::StoreError
+//! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod filters;
 mod rejection;
-
-#[cfg(doc)]
-use crate::authenticator::Authenticator;
-#[cfg(doc)]
-use crate::endpoints::Problem;
-#[cfg(doc)]
-use crate::handle::UserMetadataHandle;
-#[cfg(doc)]
-use crate::metadata::{InvalidMetadata, MetadataUpdate};
-#[cfg(doc)]
-use crate::session::{AuthError, Session};
-#[cfg(doc)]
-use crate::store::StoreError;
 
 pub use filters::{
     authenticated, endpoints, metadata_update, optional_session, optional_user_metadata, session, user_metadata,

@@ -1,0 +1,27 @@
+/// Has a macro of a framework make an answer of each error that a handler may return: as of a [`Problem`], which each is
+/// from a value and from a reference.
+///
+/// [`Problem`]: crate::endpoints::Problem
+macro_rules! for_each_error {
+    ($answer:ident) => {
+        $answer! {
+            crate::endpoints::Problem
+        }
+        $answer! {
+            /// As the ready-made endpoints answer it: 503 when the store is out of reach, 400 or 413 for an update that it
+            /// refused, 412 for a precondition. The cause goes to the log and not to the client.
+            crate::store::StoreError
+        }
+        $answer! {
+            /// 400, or 413 when the document would be too large.
+            crate::metadata::InvalidMetadata
+        }
+        $answer! {
+            /// As [`JsonRejection`](crate::layer::JsonRejection) renders it, with the error in the response's extensions if the
+            /// framework has such.
+            crate::session::AuthError
+        }
+    };
+}
+
+pub(super) use for_each_error;
