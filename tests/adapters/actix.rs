@@ -10,13 +10,16 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpResponse, ResponseError};
 use futures_core::Stream;
-use tower_user_metadata::adapter::actix::{Optional, user_metadata};
-use tower_user_metadata::endpoints::Problem;
-use tower_user_metadata::{AuthError, AuthErrorKind, MetadataUpdate, Session, StoreError, UserMetadataHandle};
+use http::Method;
+use tower_user_metadata::adapter::actix::{Optional, endpoints, user_metadata};
+use tower_user_metadata::endpoints::{Problem, UserMetadataEndpoints};
+use tower_user_metadata::{
+    AuthError, AuthErrorKind, Authenticator, MetadataUpdate, Session, StoreError, UserMetadataHandle,
+};
 
+use crate::cases;
 use crate::shared::{
-    Answer, Headers, authenticator, authenticator_on, bad_bodies, bearer, endpoints_answer, json, layer_answer,
-    small_store, store_errors, strangers,
+    Answer, Headers, admins, authenticator_on, bearer, json, layer_answer, small_store, store_errors, with_reason,
 };
 
 async fn user_id(session: Session, metadata: UserMetadataHandle) -> String {
@@ -39,6 +42,45 @@ fn request(headers: Headers) -> TestRequest {
         .fold(TestRequest::post(), |request, (name, value)| request.append_header((name.as_str(), value.as_bytes())))
 }
 
+struct Application(Authenticator);
+
+impl cases::Application for Application {
+    async fn new(sessions: &Authenticator) -> Self {
+        Self(sessions.clone())
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: Headers, body: &[u8]) -> Answer {
+        let (required, optional) = (&self.0, &self.0.clone().optional());
+        let ready_made = || web::resource("/endpoints").route(endpoints(UserMetadataEndpoints::new()));
+        let loose = web::scope("/optional")
+            .wrap(user_metadata(optional))
+            .service(web::resource("/user").to(user_id))
+            .service(web::resource("/update").to(update));
+        let nested = web::resource("/greet").wrap(user_metadata(optional)).to(greet);
+        let bare = web::scope("/bare")
+            .service(web::resource("/user").to(user_id))
+            .service(web::resource("/greet").to(greet))
+            .service(web::resource("/update").to(update))
+            .service(ready_made());
+        let app = App::new()
+            .service(web::resource("/user").wrap(user_metadata(required)).to(user_id))
+            .service(web::resource("/admin").wrap(user_metadata(&admins(required))).to(user_id))
+            .service(web::resource("/greet").wrap(user_metadata(optional)).to(greet))
+            .service(web::resource("/update").wrap(user_metadata(required)).to(update))
+            .service(ready_made().wrap(user_metadata(required)))
+            .service(loose)
+            .service(web::scope("/nested").wrap(user_metadata(required)).service(nested))
+            .service(bare);
+        let method = method.as_str().parse().expect("a method");
+        let request = request(headers).method(method).uri(path).set_payload(body.to_vec());
+        let response = call_service(&init_service(app).await, request.to_request()).await;
+        let told = response.response().extensions().contains::<AuthError>();
+        with_reason(answer(response).await, told)
+    }
+}
+
+cases::middleware!(Application, "wrap it in `user_metadata(&authenticator)`");
+
 async fn answer<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
     answer_of(response.into_parts().1).await
 }
@@ -50,93 +92,6 @@ async fn answer_of<B: MessageBody>(response: HttpResponse<B>) -> Answer {
     }
     let body = to_bytes(response.into_body()).await.map_err(|_| "unreadable").expect("it is in memory");
     Answer::new(copy.body(body).expect("it was a response"))
-}
-
-#[tokio::test]
-async fn strangers_get_the_answers_of_the_tower_layer() {
-    let sessions = authenticator();
-    let app = init_service(App::new().wrap(user_metadata(&sessions)).default_service(web::to(user_id))).await;
-    for (name, headers) in strangers() {
-        let response = call_service(&app, request(headers.clone()).to_request()).await;
-        assert!(response.response().extensions().contains::<AuthError>(), "{name}");
-        assert_eq!(answer(response).await, layer_answer(headers).await, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_session_reaches_the_handler() {
-    let sessions = authenticator();
-    let app = init_service(App::new().wrap(user_metadata(&sessions)).default_service(web::to(user_id))).await;
-    let response = call_service(&app, TestRequest::get().insert_header(("authorization", bearer())).to_request()).await;
-    assert_eq!((response.status().as_u16(), &*answer(response).await.body), (200, "alice"));
-}
-
-#[tokio::test]
-async fn a_forgotten_middleware_is_not_a_stranger() {
-    let app = App::new()
-        .service(web::resource("/required").to(user_id))
-        .service(web::resource("/optional").to(greet))
-        .service(web::resource("/update").to(update));
-    let app = init_service(app).await;
-    for path in ["/required", "/optional", "/update"] {
-        let answer = answer(call_service(&app, TestRequest::get().uri(path).to_request()).await).await;
-        assert_eq!(answer.status, 500, "{path}");
-        let message = "no session was verified for this route: wrap it in `user_metadata(&authenticator)`";
-        assert_eq!(answer.body, format!(r#"{{"message":"{message}"}}"#), "{path}");
-    }
-}
-
-#[tokio::test]
-async fn an_optional_session_is_none_only_without_credentials() {
-    let (required, optional) = (authenticator(), authenticator().optional());
-    let nested = web::resource("/nested").wrap(user_metadata(&optional)).to(greet);
-    let app = App::new()
-        .service(web::resource("/").wrap(user_metadata(&optional)).to(greet))
-        .service(web::scope("/in").wrap(user_metadata(&required)).service(nested));
-    let app = init_service(app).await;
-    let get = |path: &str| TestRequest::get().uri(path);
-
-    let stranger = call_service(&app, get("/").to_request()).await;
-    assert_eq!(answer(stranger).await.body, "stranger");
-    let bad = get("/").insert_header(("authorization", "Bearer x"));
-    assert_eq!(call_service(&app, bad.to_request()).await.status(), 401);
-    for path in ["/", "/in/nested"] {
-        let alice = get(path).insert_header(("authorization", bearer()));
-        assert_eq!(answer(call_service(&app, alice.to_request()).await).await.body, "alice", "{path}");
-    }
-}
-
-#[tokio::test]
-async fn what_needs_a_session_where_it_is_optional_refuses_strangers() {
-    let sessions = authenticator().optional();
-    let app = App::new()
-        .wrap(user_metadata(&sessions))
-        .service(web::resource("/session").to(user_id))
-        .service(web::resource("/update").to(update));
-    let app = init_service(app).await;
-    for path in ["/session", "/update"] {
-        let response = call_service(&app, TestRequest::get().uri(path).to_request()).await;
-        assert!(response.response().extensions().contains::<AuthError>(), "{path}");
-        assert_eq!(answer(response).await, layer_answer(vec![]).await, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn bad_bodies_get_the_answers_of_the_endpoints_and_change_nothing() {
-    let store = small_store();
-    let sessions = authenticator_on(store.clone());
-    let app = init_service(App::new().wrap(user_metadata(&sessions)).default_service(web::to(update))).await;
-    let put = |headers, body: &[u8]| {
-        request(headers).insert_header(("authorization", bearer())).set_payload(body.to_vec()).to_request()
-    };
-    let kept = answer(call_service(&app, put(json(), br#"{"k":1}"#)).await).await;
-    assert_eq!((kept.status, &*kept.body), (200, r#"{"k":1}"#));
-    for (name, headers, body) in bad_bodies() {
-        let expected = endpoints_answer(store.clone(), headers.clone(), body.clone()).await;
-        assert!(expected.status >= 400, "{name}");
-        assert_eq!(answer(call_service(&app, put(headers, &body)).await).await, expected, "{name}");
-    }
-    assert_eq!(answer(call_service(&app, put(json(), b"{}")).await).await.body, r#"{"k":1}"#);
 }
 
 /// A body without end, that counts what is read of it.

@@ -2,6 +2,7 @@
 
 mod actix;
 mod axum;
+mod cases;
 mod contract;
 mod differences;
 mod example;

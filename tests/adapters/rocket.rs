@@ -1,4 +1,3 @@
-use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method};
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
@@ -12,10 +11,8 @@ use tower_user_metadata::{
     AuthError, AuthErrorKind, Authenticator, MetadataUpdate, Session, StoreError, UserMetadataHandle,
 };
 
-use crate::shared::{
-    Answer, Headers, admin, authenticator, authenticator_on, bad_bodies, bearer, endpoints_answer, forbidden_answer,
-    json, layer_answer, small_store, store_errors, strangers,
-};
+use crate::cases::{self, Application};
+use crate::shared::{Answer, Headers, authenticator, bearer, json, layer_answer, signed_in, store_errors};
 
 struct Admin;
 
@@ -66,34 +63,30 @@ fn application(sessions: Authenticator) -> Rocket<Build> {
         .mount("/endpoints", UserMetadataEndpoints::new())
 }
 
-async fn client(sessions: Authenticator) -> Client {
-    Client::untracked(application(sessions)).await.expect("it starts")
-}
+struct App(Client);
 
-async fn send<'c>(
-    client: &'c Client,
-    method: Method,
-    path: &'c str,
-    headers: Headers,
-    body: &[u8],
-) -> LocalResponse<'c> {
-    let method = method.as_str().parse().expect("a method");
-    let mut request = client.req(method, path);
-    for (name, value) in headers {
-        // What is not UTF-8 Rocket drops when it comes over a socket.
-        let Ok(value) = std::str::from_utf8(value.as_bytes()).map(str::to_owned) else { continue };
-        request.add_header(rocket::http::Header::new(name.as_str().to_owned(), value));
+impl Application for App {
+    async fn new(sessions: &Authenticator) -> Self {
+        Self(Client::untracked(application(sessions.clone())).await.expect("it starts"))
     }
-    request.body(body).dispatch().await
+
+    async fn send(&self, method: Method, path: &str, headers: Headers, body: &[u8]) -> Answer {
+        let method = method.as_str().parse().expect("a method");
+        let mut request = self.0.req(method, path);
+        for (name, value) in headers.into_iter().filter(|(_, value)| Self::shows(value)) {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            request.add_header(rocket::http::Header::new(name.as_str().to_owned(), value));
+        }
+        answer(request.body(body).dispatch().await).await
+    }
+
+    /// What is not UTF-8 Rocket drops when it comes over a socket.
+    fn shows(value: &HeaderValue) -> bool {
+        std::str::from_utf8(value.as_bytes()).is_ok()
+    }
 }
 
-async fn post<'c>(client: &'c Client, path: &'c str, headers: Headers) -> Answer {
-    answer(send(client, Method::POST, path, headers, b"").await).await
-}
-
-fn signed_in(bearer: &str) -> Headers {
-    vec![(AUTHORIZATION, HeaderValue::from_str(bearer).expect("a value"))]
-}
+cases::guards!(App);
 
 /// Without the headers that Rocket gives every answer.
 async fn answer(response: LocalResponse<'_>) -> Answer {
@@ -108,26 +101,11 @@ async fn answer(response: LocalResponse<'_>) -> Answer {
 }
 
 #[tokio::test]
-async fn strangers_get_the_answers_of_the_tower_layer() {
-    let client = client(authenticator()).await;
-    for (name, headers) in strangers() {
-        let expected = match name {
-            "bytes beyond ASCII" => layer_answer(vec![]).await,
-            _ => layer_answer(headers.clone()).await,
-        };
-        assert_eq!(post(&client, "/user", headers.clone()).await, expected, "{name}");
-        assert_eq!(post(&client, "/blind", headers).await, expected, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_session_reaches_the_handler_and_a_role_is_demanded_where_it_is() {
-    let client = client(authenticator()).await;
-    for (path, bearer) in [("/user", bearer()), ("/user", admin()), ("/admin", admin())] {
-        assert_eq!(post(&client, path, signed_in(&bearer)).await.body, "alice", "{path}");
-    }
-    assert_eq!(post(&client, "/admin", signed_in(&bearer())).await, forbidden_answer().await);
-    assert_eq!(post(&client, "/admin", vec![]).await, layer_answer(vec![]).await);
+async fn a_data_guard_alone_asks_for_a_session() {
+    let app = App::new(&authenticator()).await;
+    assert_eq!(app.post("/blind", vec![]).await, layer_answer(vec![]).await);
+    let update = app.send(Method::POST, "/blind", [json(), signed_in(&bearer())].concat(), br#"{"k":1}"#);
+    assert_eq!(update.await.body, "1");
 }
 
 #[tokio::test]
@@ -145,45 +123,22 @@ async fn an_application_without_the_fairing_does_not_start() {
     }
 }
 
+/// The guard says which is meant.
 #[tokio::test]
-async fn an_optional_session_is_none_only_without_credentials() {
-    // Whether the authenticator itself is optional must not matter: the guard says which is meant.
-    for sessions in [authenticator(), authenticator().optional()] {
-        let client = client(sessions).await;
-        assert_eq!(post(&client, "/greet", vec![]).await.body, "stranger");
-        assert_eq!(post(&client, "/greet", signed_in("Bearer x")).await.status, 401);
-        assert_eq!(post(&client, "/greet", signed_in(&bearer())).await.body, "alice");
-        assert_eq!(post(&client, "/user", vec![]).await, layer_answer(vec![]).await);
-    }
-}
-
-#[tokio::test]
-async fn bad_bodies_get_the_answers_of_the_endpoints_and_change_nothing() {
-    let store = small_store();
-    let client = client(authenticator_on(store.clone())).await;
-    let put = async |path, method, headers: Headers, body: &[u8]| {
-        answer(send(&client, method, path, [headers, signed_in(&bearer())].concat(), body).await).await
-    };
-    assert_eq!(put("/update", Method::POST, json(), br#"{"k":1}"#).await.body, r#"{"k":1}"#);
-    for (name, headers, body) in bad_bodies() {
-        let expected = endpoints_answer(store.clone(), headers.clone(), body.clone()).await;
-        assert!(expected.status >= 400, "{name}");
-        assert_eq!(put("/update", Method::POST, headers.clone(), &body).await, expected, "{name}");
-        assert_eq!(put("/endpoints", Method::PATCH, headers, &body).await.uncached(), expected, "{name}");
-    }
-    assert_eq!(put("/endpoints", Method::GET, vec![], b"").await.body, r#"{"k":1}"#);
-    assert_eq!(put("/endpoints", Method::POST, vec![], b"").await.status, 405);
+async fn whether_the_authenticator_is_optional_does_not_matter() {
+    let app = App::new(&authenticator().optional()).await;
+    assert_eq!(app.post("/greet", vec![]).await.body, "stranger");
+    assert_eq!(app.post("/user", vec![]).await, layer_answer(vec![]).await);
 }
 
 #[tokio::test]
 async fn errors_are_rendered_as_everywhere() {
-    let client = client(authenticator()).await;
+    let app = App::new(&authenticator()).await;
     for (index, error) in store_errors().enumerate() {
-        let path = format!("/error/{index}");
-        let rendered = answer(send(&client, Method::GET, &path, vec![], b"").await).await;
+        let rendered = app.send(Method::GET, &format!("/error/{index}"), vec![], b"").await;
         assert_eq!(rendered, Answer::new(Problem::from(&error).into_response()));
     }
-    let request = client.get("/");
+    let request = app.0.get("/");
     let invalid = MetadataUpdate::from_json(b"[]").expect_err("not an object");
     assert_eq!(invalid.respond_to(&request).map(|response| response.status().code), Ok(400));
     let refused = AuthError::new(AuthErrorKind::MissingCredentials);
@@ -200,7 +155,7 @@ async fn a_later_fairing_has_the_last_word_and_knows_the_reason() {
             }
         })
     });
-    let client = Client::untracked(application(authenticator()).attach(own)).await.expect("it starts");
-    let stranger = post(&client, "/user", vec![]).await;
+    let app = App(Client::untracked(application(authenticator()).attach(own)).await.expect("it starts"));
+    let stranger = app.post("/user", vec![]).await;
     assert_eq!((stranger.status, &*stranger.body), (401, "MissingCredentials"));
 }

@@ -50,6 +50,12 @@ impl Answer {
     }
 }
 
+/// Says of an answer whether its response told the reason of a refusal to whoever stands around it.
+pub(crate) fn with_reason(answer: Answer, told: bool) -> Answer {
+    assert_eq!(told, [401, 403].contains(&answer.status), "{answer:?}");
+    answer
+}
+
 pub(crate) fn authenticator() -> Authenticator {
     authenticator_on(MemoryStore::new())
 }
@@ -90,6 +96,11 @@ pub(crate) fn bearer() -> String {
 
 pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
 
+/// The header of whoever has this.
+pub(crate) fn signed_in(bearer: &str) -> Headers {
+    vec![(http::header::AUTHORIZATION, HeaderValue::from_str(bearer).expect("a value"))]
+}
+
 /// Requests that are refused, by what is wrong with them.
 pub(crate) fn strangers() -> Vec<(&'static str, Headers)> {
     let value = |value: &[u8]| HeaderValue::from_bytes(value).expect("a header value");
@@ -114,8 +125,7 @@ pub(crate) fn strangers() -> Vec<(&'static str, Headers)> {
 
 /// What the Tower layer answers to a session without the role.
 pub(crate) async fn forbidden_answer() -> Answer {
-    let authorization = vec![(http::header::AUTHORIZATION, HeaderValue::try_from(bearer()).expect("a value"))];
-    let answer = answer_of(admins(&authenticator()), authorization).await;
+    let answer = answer_of(admins(&authenticator()), signed_in(&bearer())).await;
     assert_eq!(answer.status, 403);
     answer
 }
@@ -161,8 +171,8 @@ pub(crate) fn bad_bodies() -> Vec<(&'static str, Headers, Vec<u8>)> {
 /// What the ready-made endpoints answer to a `PATCH` of alice with this body.
 pub(crate) async fn endpoints_answer(store: MemoryStore, headers: Headers, body: Vec<u8>) -> Answer {
     let layer = UserMetadataLayer::from_authenticator(authenticator_on(store));
-    let headers = [headers, vec![(http::header::AUTHORIZATION, HeaderValue::try_from(bearer()).expect("a value"))]];
-    let request = request(Method::PATCH, headers.concat(), Full::new(Bytes::from(body)));
+    let headers = [headers, signed_in(&bearer())].concat();
+    let request = request(Method::PATCH, headers, Full::new(Bytes::from(body)));
     let response = layer.layer(UserMetadataEndpoints::new()).oneshot(request).await.expect("a problem is no error");
     Answer::collect(response).await.uncached()
 }
