@@ -3,7 +3,7 @@
 //! Inside the middleware [`user_metadata`], a handler may take
 //!
 //! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
-//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](Authenticator::optional):
+//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](crate::Authenticator::optional):
 //!   `None` for requests without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request.
 //!
@@ -63,7 +63,6 @@
 //!
 //! [actix-web]: https://docs.rs/actix-web/4
 //! [`AuthError`]: crate::AuthError
-//! [`Authenticator`]: crate::Authenticator
 //! [`InvalidMetadata`]: crate::InvalidMetadata
 //! [`MetadataUpdate`]: crate::MetadataUpdate
 //! [`Problem`]: crate::endpoints::Problem

@@ -3,13 +3,13 @@
 //! Inside the middleware [`user_metadata`], a handler may take
 //!
 //! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
-//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](Authenticator::optional):
+//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](crate::Authenticator::optional):
 //!   `None` for requests without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request.
 //!
-//! The [ready-made endpoints](UserMetadataEndpoints) are an endpoint. A route that demands more of a session, such as a
-//! role, is wrapped in a middleware whose authenticator has a
-//! [claim validator](Authenticator::with_claim_validator) more.
+//! The [ready-made endpoints](crate::endpoints::UserMetadataEndpoints) are an endpoint. A route that demands more of
+//! a session, such as a role, is wrapped in a middleware whose authenticator has a [claim
+//! validator](crate::Authenticator::with_claim_validator) more.
 //!
 //! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] are errors of poem, so `?` works on them, and
 //! each is answered as the ready-made endpoints would. A route without the middleware is answered with a 500 that says
@@ -65,13 +65,11 @@
 //!
 //! [poem]: https://docs.rs/poem/3
 //! [`AuthError`]: crate::AuthError
-//! [`Authenticator`]: crate::Authenticator
 //! [`InvalidMetadata`]: crate::InvalidMetadata
 //! [`MetadataUpdate`]: crate::MetadataUpdate
 //! [`Problem`]: crate::endpoints::Problem
 //! [`Session`]: crate::Session
 //! [`StoreError`]: crate::StoreError
-//! [`UserMetadataEndpoints`]: crate::endpoints::UserMetadataEndpoints
 //! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod extract;

@@ -6,7 +6,8 @@
 //! * an [`Optional`] of either: `None` for requests without credentials;
 //! * [`Claims`], which demand more of a session, such as a role: everybody else is refused with a 403;
 //!
-//! and as data guard a [`MetadataUpdate`]. The [ready-made endpoints](UserMetadataEndpoints) can be mounted.
+//! and as data guard a [`MetadataUpdate`]. The [ready-made endpoints](crate::endpoints::UserMetadataEndpoints) can be
+//! mounted.
 //!
 //! The session of a request is verified once, when the first guard asks. An application with such guards and without the
 //! fairing does not start. [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] are responders, each
@@ -80,7 +81,6 @@
 //! [`Problem`]: crate::endpoints::Problem
 //! [`Session`]: crate::Session
 //! [`StoreError`]: crate::StoreError
-//! [`UserMetadataEndpoints`]: crate::endpoints::UserMetadataEndpoints
 //! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod data;

@@ -3,12 +3,13 @@
 //! Behind the hoop [`user_metadata`], a handler may take
 //!
 //! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
-//! * an [`Optional`] of either, where the hoop's authenticator is [`.optional()`](Authenticator::optional): `None` for
-//!   requests without credentials;
+//! * an [`Optional`] of either, where the hoop's authenticator is [`.optional()`](crate::Authenticator::optional):
+//!   `None` for requests without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request.
 //!
-//! The [ready-made endpoints](UserMetadataEndpoints) are a handler. A route that demands more of a session, such as a
-//! role, has a hoop whose authenticator has a [claim validator](Authenticator::with_claim_validator) more.
+//! The [ready-made endpoints](crate::endpoints::UserMetadataEndpoints) are a handler. A route that demands more of a
+//! session, such as a role, has a hoop whose authenticator has a [claim
+//! validator](crate::Authenticator::with_claim_validator) more.
 //!
 //! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] can be written, so a handler may return them, and
 //! each is answered as the ready-made endpoints would. A route without the hoop is answered with a 500 that says how to
@@ -72,13 +73,11 @@
 //!
 //! [salvo]: https://docs.rs/salvo/1
 //! [`AuthError`]: crate::AuthError
-//! [`Authenticator`]: crate::Authenticator
 //! [`InvalidMetadata`]: crate::InvalidMetadata
 //! [`MetadataUpdate`]: crate::MetadataUpdate
 //! [`Problem`]: crate::endpoints::Problem
 //! [`Session`]: crate::Session
 //! [`StoreError`]: crate::StoreError
-//! [`UserMetadataEndpoints`]: crate::endpoints::UserMetadataEndpoints
 //! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
 mod extract;

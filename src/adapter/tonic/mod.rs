@@ -8,10 +8,10 @@
 //!   `UNAUTHENTICATED`;
 //! * [`optional_session`](RequestExt::optional_session) and
 //!   [`optional_user_metadata`](RequestExt::optional_user_metadata) give `None` for calls without credentials, behind a
-//!   layer with [`.optional()`](UserMetadataLayer::optional).
+//!   layer with [`.optional()`](crate::UserMetadataLayer::optional).
 //!
 //! A service that demands more of a session, such as a role, stands in a layer with a
-//! [claim validator](UserMetadataLayer::with_claim_validator) more; a single method asks
+//! [claim validator](crate::UserMetadataLayer::with_claim_validator) more; a single method asks
 //! [`Authenticator::check`](crate::Authenticator::check).
 //!
 //! [`AuthError`], [`StoreError`], [`InvalidMetadata`] and [`Problem`] become a [`Status`], so `?` works on them:
