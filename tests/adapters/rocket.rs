@@ -1,3 +1,7 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use http::{HeaderValue, Method};
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
@@ -7,8 +11,11 @@ use rocket::{Build, Rocket, get, post, routes};
 use tower_user_metadata::adapter::rocket::{Claims, Demand, Optional, UserMetadata, refusal};
 use tower_user_metadata::endpoints::{Problem, UserMetadataEndpoints};
 use tower_user_metadata::session::claims::{ClaimValidator, PrimitiveArrayClaim};
+use tower_user_metadata::session::{Verdict, VerifyInput};
+use tower_user_metadata::store::MemoryStore;
 use tower_user_metadata::{
-    AuthError, AuthErrorKind, Authenticator, MetadataUpdate, Session, StoreError, UserMetadataHandle,
+    AuthError, AuthErrorKind, Authenticator, MetadataUpdate, Session, SessionVerifier, StoreError, UserId,
+    UserMetadataHandle,
 };
 
 use crate::cases::{self, Application};
@@ -120,6 +127,28 @@ async fn an_application_without_the_fairing_does_not_start() {
         let config = rocket::Config { log_level: rocket::config::LogLevel::Off, ..rocket::Config::default() };
         let error = rocket::custom(config).mount("/", routes).ignite().await.expect_err(name);
         assert!(matches!(error.kind(), ErrorKind::SentinelAborts(_)), "{name}");
+    }
+}
+
+/// Takes any token as the id of its user, and counts them.
+#[derive(Debug)]
+struct Counting(Arc<AtomicUsize>);
+
+impl SessionVerifier for Counting {
+    fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let user = UserId::new(input.token).expect("a user id");
+        Verdict::Ready(Ok(Session::assertion(user, input.now + Duration::from_secs(60)).build()))
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_many_guards_is_verified_once() {
+    let verified = Arc::new(AtomicUsize::new(0));
+    let app = App::new(&Authenticator::new(Counting(Arc::clone(&verified)), MemoryStore::new())).await;
+    for requests in 1..=3 {
+        assert_eq!(app.post("/greet", signed_in("Bearer alice")).await.body, "alice");
+        assert_eq!(verified.load(Ordering::Relaxed), requests);
     }
 }
 
