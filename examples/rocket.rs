@@ -53,8 +53,8 @@ async fn main() -> Result<(), app::Error> {
 
     let shutdown = Shutdown::on_signal()?;
     let (begun, handle) = (shutdown.begun(), rocket.shutdown());
-    // By the task that runs the server: told by another one between its look at this and its look at the server, Rocket takes
-    // the server for one that ended by itself, and waits for no request in flight.
+    // The task that runs the server tells it to stop. Another one could do so between Rocket's look at the signal and its look
+    // at the server, which then seems to have ended by itself, and no request in flight is waited for.
     let server = async {
         let mut launch = pin!(rocket.launch());
         tokio::select! {

@@ -1,5 +1,5 @@
-/// Has a macro of a framework make an answer of each error that a handler may return: as of a [`Problem`], which each is
-/// from a value and from a reference.
+/// Has a framework's macro make an answer of each error that a handler may return, by way of a [`Problem`], which each
+/// becomes by value and by reference.
 ///
 /// [`Problem`]: crate::endpoints::Problem
 macro_rules! for_each_error {
