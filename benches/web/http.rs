@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use axum::routing::get;
 use tower::util::MapRequestLayer;
 
@@ -14,9 +15,10 @@ use super::contestants::{self, Claims};
 use super::issuer::Issuer;
 use super::median;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "axum alone",
     "a layer that does nothing",
+    "a from_fn that does nothing",
     "a layer that is busy for 1 µs",
     "tower-user-metadata, known session",
     "tower-user-metadata, new session",
@@ -45,6 +47,7 @@ pub(crate) async fn serve(name: &str) {
     let app = match name {
         "axum alone" => app,
         "a layer that does nothing" => app.layer(MapRequestLayer::new(std::convert::identity::<Request>)),
+        "a from_fn that does nothing" => app.layer(from_fn(async |request, next: Next| next.run(request).await)),
         "a layer that is busy for 1 µs" => app.layer(MapRequestLayer::new(busy)),
         "tower-user-metadata, known session" => app.layer(contestants::ours(&issuer, true)),
         "tower-user-metadata, new session" => app.layer(contestants::ours(&issuer, false)),
