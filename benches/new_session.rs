@@ -37,7 +37,10 @@ fn main() {
         ]);
         let [(_, nothing), (_, new), (_, kept), (_, bare)] = times[..] else { unreachable!("four contestants") };
         let mut numbers: Vec<_> = times.iter().map(|(name, time)| (*name, *time)).collect();
-        numbers.extend([("of the bare check", (new - nothing) / bare), ("of it, kept", (kept - nothing) / bare)]);
+        numbers.extend([
+            ("of the bare check", (new - nothing) / bare),
+            ("kept, of the bare check", (kept - nothing) / bare),
+        ]);
         report("new session", signer.name, &numbers);
     }
 }

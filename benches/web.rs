@@ -174,8 +174,13 @@ fn in_process(mut contestants: Vec<Contestant>) {
     println!("|---|---:|---:|");
     for (contestant, median) in contestants.iter().zip(&medians).skip(1) {
         let cost = median - no_op;
-        println!("| {} | {cost:.0} ns | {:.1} × |", contestant.name, cost / ours);
+        println!("| {} | {} | {:.1} × |", contestant.name, time(cost), cost / ours);
     }
+}
+
+/// With the digits that mean something.
+fn time(nanos: f64) -> String {
+    if nanos < 1_000.0 { format!("{nanos:.0} ns") } else { format!("{:.1} µs", nanos / 1_000.0) }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
