@@ -2,12 +2,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Algorithm;
 use super::jwk;
 use super::key::{InvalidKey, VerificationKey};
-use crate::session::payload::Payload;
+use crate::json;
+use crate::session::payload::RULES;
 
 /// The largest JWK set that is read, in bytes; a set of 100 RSA keys of 8192 bits is smaller.
 pub(crate) const MAX_JWKS_BYTES: usize = 256 * 1024;
@@ -105,14 +107,7 @@ impl KeySet {
 
     /// As [`from_jwks`](Self::from_jwks); a key server may answer with a well-formed set without usable keys.
     pub(crate) fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<Self, InvalidKey> {
-        if json.len() > MAX_JWKS_BYTES {
-            return Err(InvalidKey::NotJwkSet);
-        }
-        let document = Payload::parse(json).map_err(|_| InvalidKey::NotJwkSet)?;
-        let keys: Vec<&RawValue> = match document.raw("keys").map(serde_json::from_str) {
-            Some(Ok(keys)) => keys,
-            _ => return Err(InvalidKey::NotJwkSet),
-        };
+        let JwkSet { keys } = JwkSet::read(json).ok_or(InvalidKey::NotJwkSet)?;
         if keys.len() > MAX_KEYS {
             return Err(InvalidKey::NotJwkSet);
         }
@@ -204,6 +199,26 @@ impl KeySet {
             Some(kid) => drop(self.named.remove(kid)),
             None => self.unnamed = None,
         }
+    }
+}
+
+/// A JWK set whose keys were not looked at yet: what is odd in one of them is no fault of the others.
+#[derive(Deserialize)]
+struct JwkSet<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+impl<'a> JwkSet<'a> {
+    /// `None`: not one object with one array `keys`, too large, or nested too deeply.
+    fn read(json: &'a [u8]) -> Option<Self> {
+        if json.len() > MAX_JWKS_BYTES {
+            return None;
+        }
+        // An array would be taken for an object without names.
+        let text = std::str::from_utf8(json).ok().filter(|text| text.trim_ascii_start().starts_with('{'))?;
+        let set = serde_json::from_str(text).ok()?;
+        (json::depth(text) <= RULES.depth).then_some(set)
     }
 }
 

@@ -60,6 +60,57 @@ fn jwks_that_are_not_keys_for_verifying() {
     }
 }
 
+/// What is odd in one key is the fault of that key: the others verify, and it does not.
+#[test]
+fn an_odd_key_takes_no_other_down() {
+    let jwk = |kid: &str, more: &str| format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{X}"{more}}}"#);
+    let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
+    let parse = |keys: &[&str]| {
+        let set = format!(r#"{{"keys":[{}],"more":{{"a":1,"a":"\ud800"}}}}"#, keys.join(","));
+        KeySet::from_jwks(set.as_bytes(), &[Algorithm::EdDSA])
+    };
+    for odd in [
+        // RFC 7517 section 4: which of two members of one name is meant is up to the reader.
+        jwk("odd", r#","kid":"good""#),
+        jwk("odd", r#","k\u0069d":"odd""#),
+        jwk("odd", r#","kty":"RSA""#),
+        jwk("odd", r#","x5t":"\ud800""#),
+        jwk("odd", r#","exp":1e400"#),
+        jwk("odd", r#","extra":{"a":1,"a":2},"key_ops":["verify"]"#),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "1e999".to_owned(),
+        "\"odd\"".to_owned(),
+    ] {
+        let set = parse(&[&odd, &jwk("good", "")]).expect("a key set");
+        assert_eq!(set.iter().map(|key| key.kid()).collect::<Vec<_>>(), [Some("good")], "{odd}");
+        assert_eq!(set.skipped().len(), 1, "{odd}");
+        assert!(parse(&[&odd]).is_err(), "{odd}");
+    }
+    // What is odd in the set itself leaves open which keys are meant.
+    let good = jwk("good", "");
+    for set in [
+        format!(r#"{{"keys":[],"keys":[{good}]}}"#),
+        format!(r#"{{"keys":[{good}],"\u006beys":[]}}"#),
+        format!("[[{good}]]"),
+        format!(r#"{{"keys":[{good}]}} {{}}"#),
+        format!(r#"{{"keys":[{good}],}}"#),
+        format!(r#"{{"keys":[{good}],"x":NaN}}"#),
+        format!(r#"{{"keys":[{good}],"x":{deep}}}"#),
+        format!(r#"{{"keys":[{good},{deep}]}}"#),
+        format!(r#"{{"keys":{{"0":{good}}}}}"#),
+        format!("\u{feff}{{\"keys\":[{good}]}}"),
+        format!(r#"{{"Keys":[{good}]}}"#),
+        r#"{"keys":null}"#.to_owned(),
+        good.clone(),
+        String::new(),
+    ] {
+        assert!(KeySet::from_jwks(set.as_bytes(), &[Algorithm::EdDSA]).is_err(), "{set}");
+    }
+    let not_utf8 = [b"{\"x\":\"\xff\",\"keys\":[", good.as_bytes(), b"]}"].concat();
+    assert!(KeySet::from_jwks(&not_utf8, &[Algorithm::EdDSA]).is_err());
+}
+
 /// A key is for one algorithm, whatever its type could do besides.
 #[test]
 fn no_key_serves_two_algorithms() {
