@@ -40,6 +40,24 @@ async fn a_thousand_unknown_keys_make_one_fetch() {
     assert_eq!(jwks.status().unknown_kids, 256);
 }
 
+/// The time that counts is that of the verdict, not that of the question.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_while_its_key_is_fetched_is_expired() {
+    for (millis, expected) in [(999, Ok(())), (1_000, Err(Kind::Expired)), (4_000, Err(Kind::Expired))] {
+        let (old, new) = (Key::new("old"), Key::new("new"));
+        let server = Script::new(Reply::Keys(set([&old])));
+        let jwks = server.jwks().await;
+        advance(COOL_DOWN).await;
+        server.answer(Reply::Keys(set([&new])));
+        server.delay(Duration::from_millis(millis));
+        let (verifier, token) = (verifier(&jwks), new.token());
+        // A second before its end.
+        let asked = now() + Duration::from_secs(3_599);
+        let Verdict::Pending(verdict) = verifier.verify(VerifyInput::new(&token, asked)) else { panic!("no wait") };
+        assert_eq!(verdict.await.map(drop).map_err(|error| error.kind()), expected, "{millis}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn all_who_wait_get_the_new_key() {
     let (old, new) = (Key::new("old"), Key::new("new"));

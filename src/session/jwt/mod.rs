@@ -112,9 +112,12 @@ impl SessionVerifier for JwtVerifier {
             return Verdict::Ready(Err(missing.error));
         };
         let (inner, token) = (Arc::clone(&self.0), input.token.to_owned());
+        let asked = Instant::now();
         Verdict::Pending(Box::pin(async move {
             refreshed.await;
-            inner.attempt(&token, now)?.map_err(|missing| missing.error)
+            // The token may have ended meanwhile.
+            let waited = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+            inner.attempt(&token, now.saturating_add(waited))?.map_err(|missing| missing.error)
         }))
     }
 
