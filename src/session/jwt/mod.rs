@@ -26,12 +26,13 @@ use self::oidc::ClaimNames;
 use self::supertokens::SigningKeys;
 use super::cache::{Fresh, Now, SessionCache};
 use super::clock::unix_millis;
-use super::keys::{Algorithm, Generation, KeySet, KeySource, VerificationKey};
+use super::keys::{Algorithm, Generation, KeySet, KeySource, MAX_KEYS, VerificationKey};
 use super::payload::Payload;
 use super::{AuthError, AuthErrorKind as Kind, Session, SessionVerifier, Verdict, VerifyInput};
 
-/// How many keys are tried for a token that names none (SuperTokens, version 2): a bound on what one request costs.
-const MAX_KEYS_TRIED: usize = 16;
+/// How many keys are tried for a token that names none (SuperTokens, version 2): a bound on what one request costs, and
+/// as many as a key server can show.
+const MAX_KEYS_TRIED: usize = MAX_KEYS;
 
 /// Verifies sessions that are signed tokens.
 ///
@@ -249,7 +250,7 @@ impl Inner {
         let missing = |error| Ok(Err(KeyMissing { kid: None, error }));
         let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
         let signed_by = |key: &VerificationKey| self.check_signature(jws, key, signature).is_ok();
-        let mut candidates = keys.iter().filter(|key| key.algorithm() == Algorithm::RS256).take(MAX_KEYS_TRIED);
+        let mut candidates = keys.newest_first().filter(|key| key.algorithm() == Algorithm::RS256).take(MAX_KEYS_TRIED);
         if !candidates.any(signed_by) {
             return missing(AuthError::new(Kind::BadSignature));
         }

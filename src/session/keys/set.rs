@@ -15,7 +15,7 @@ use crate::session::payload::RULES;
 pub(crate) const MAX_JWKS_BYTES: usize = 256 * 1024;
 
 /// The most keys that are taken from one set.
-const MAX_KEYS: usize = 100;
+pub(crate) const MAX_KEYS: usize = 100;
 
 /// A set of keys, each found by its exact `kid`.
 ///
@@ -164,6 +164,11 @@ impl KeySet {
     /// The keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
         self.named.values().chain(&self.unnamed)
+    }
+
+    /// The keys with the most recent of SuperTokens' first, whose names tell when they were made.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &VerificationKey> {
+        self.named.values().rev().chain(&self.unnamed)
     }
 
     /// The key that a token means: the one of this exact `kid`; or the only key, when that has no name or the token
