@@ -8,7 +8,8 @@ use super::{AuthError, AuthErrorKind as Kind, Session};
 /// start. Names and rules are those of SuperTokens.
 ///
 /// `GET`, `HEAD` and `OPTIONS` are exempt, as safe methods (RFC 9110 section 9.2.1): do not change anything in their
-/// handlers. Headers that override the method are not looked at, and a method that is not known counts as unsafe.
+/// handlers. Headers that override the method are not looked at, and a method that is not known counts as unsafe. The
+/// handshake of a WebSocket is a `GET` that other sites may start as well: compare its `Origin` before you take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AntiCsrf {
