@@ -4,7 +4,7 @@ use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier};
 
 use super::{CLAIMS, NOW, verdict};
 use crate::harness::{At, layer};
-use crate::mint::Signer;
+use crate::mint::{Signer, base64url};
 
 const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
@@ -109,6 +109,28 @@ fn an_odd_key_takes_no_other_down() {
     }
     let not_utf8 = [b"{\"x\":\"\xff\",\"keys\":[", good.as_bytes(), b"]}"].concat();
     assert!(KeySet::from_jwks(&not_utf8, &[Algorithm::EdDSA]).is_err());
+}
+
+/// RFC 7518 section 6.3.1.1 knows of key servers that write a zero before the modulus; the number is the same.
+#[test]
+fn zeros_before_the_numbers_of_an_rsa_key_count_for_nothing() {
+    let signer = Signer::fresh_rsa();
+    let (n, e) = signer.rsa_numbers();
+    let load = |n: &[u8], e: &[u8]| {
+        let jwk = json!({ "kty": "RSA", "n": base64url(n), "e": base64url(e) });
+        VerificationKey::from_jwk(Algorithm::RS256, jwk.to_string())
+    };
+    for zeros in [0, 1, 3] {
+        let padded = |number: &[u8]| [&vec![0; zeros][..], number].concat();
+        let key = load(&padded(&n), &padded(&e)).expect("the same key");
+        let layer = layer(JwtVerifier::builder(key).build(), At::seconds(NOW));
+        assert_eq!(verdict(&layer, signer.token(r#"{"alg":"RS256"}"#, CLAIMS)), Ok(Ok(())), "{zeros}");
+    }
+    // They make no short modulus longer, and no exponent greater.
+    assert_eq!(load(&[&vec![0; 128][..], &n[..128]].concat(), &e).err(), Some(InvalidKey::RsaSize));
+    assert_eq!(load(&n, &[0, 0, 1]).err(), Some(InvalidKey::RsaExponent));
+    assert_eq!(load(&[0; 256], &e).err(), Some(InvalidKey::RsaSize));
+    assert_eq!(load(&n, &[0; 3]).err(), Some(InvalidKey::RsaExponent));
 }
 
 /// A key is for one algorithm, whatever its type could do besides.
