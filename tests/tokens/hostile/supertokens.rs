@@ -178,6 +178,12 @@ fn legacy_claims() {
     for name in ["userId", "expiryTime", "timeCreated", "sessionHandle", "refreshTokenHash1", "userData"] {
         assert_eq!(sent(&good.replace(name, "x")), Ok(Err(Kind::MalformedClaims)), "{name}");
     }
+    // These two are left out where they say nothing.
+    for name in ["parentRefreshTokenHash1", "antiCsrfToken"] {
+        let with = |value: &str| sent(&good.replace("\"userData\"", &format!("\"{name}\":{value},\"userData\"")));
+        all_get(Err(Kind::MalformedClaims), ["null", "1", "true", "[]", "{}"], with);
+        assert_eq!(with("\"x\""), Ok(Ok(())), "{name}");
+    }
     for time in ["1800000000000", "1799999999999", "0"] {
         assert_eq!(sent(&good.replace("1800003600000", time)), Ok(Err(Kind::Expired)), "{time}");
     }
@@ -185,6 +191,46 @@ fn legacy_claims() {
     // Signed by nobody we know: of several keys none fits.
     let stranger = Signer::fresh_rsa();
     assert_eq!(verdict(&layer, stranger.legacy_token(good)), Ok(Err(Kind::BadSignature)));
+}
+
+/// Looked at only where they are demanded. Tokens of version 2 have neither: what is in `userData` is the application's.
+#[test]
+fn issuers_and_audiences() {
+    let signer = Signer::fresh_rsa();
+    let builder = || JwtVerifier::supertokens(signer.verification_key());
+    let any = layer(builder().build(), At::seconds(NOW));
+    let one = layer(builder().with_issuer("https://a.test/auth").build(), At::seconds(NOW));
+    let both = builder().with_issuer("https://a.test/auth").with_audience("api").build();
+    let both = layer(both, At::seconds(NOW));
+    let ours = layer(builder().with_audience("api").build(), At::seconds(NOW));
+    let members = |members: &str| {
+        let current = signer.token(supertokens_header(KID), supertokens_claims("user-1", None, NOW, members));
+        let user_data = members.trim_start_matches(',');
+        let legacy = signer.legacy_token(format!(
+            r#"{{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{{{user_data}}}{members}}}"#
+        ));
+        (current, legacy)
+    };
+    let (issuer, audience) = (Err(Kind::WrongIssuer), Err(Kind::WrongAudience));
+    for (claims, one_expected, both_expected, ours_expected) in [
+        ("", issuer, issuer, audience),
+        (r#","iss":"https://a.test/auth""#, Ok(()), audience, audience),
+        (r#","iss":"https://a.test/auth","aud":"api""#, Ok(()), Ok(()), Ok(())),
+        (r#","iss":"https://a.test/auth","aud":["x","api"]"#, Ok(()), Ok(()), Ok(())),
+        (r#","iss":"https://a.test/auth/","aud":"api""#, issuer, issuer, Ok(())),
+        (r#","iss":["https://a.test/auth"],"aud":"apis""#, issuer, issuer, audience),
+        (r#","iss":null,"aud":null"#, issuer, issuer, audience),
+    ] {
+        let (current, legacy) = members(claims);
+        assert_eq!(verdict(&any, &current), Ok(Ok(())), "{claims}");
+        assert_eq!(verdict(&one, &current), Ok(one_expected), "{claims}");
+        assert_eq!(verdict(&both, &current), Ok(both_expected), "{claims}");
+        assert_eq!(verdict(&ours, &current), Ok(ours_expected), "{claims}");
+        assert_eq!(verdict(&any, &legacy), Ok(Ok(())), "{claims}");
+        assert_eq!(verdict(&one, &legacy), Ok(issuer), "{claims}");
+        assert_eq!(verdict(&both, &legacy), Ok(issuer), "{claims}");
+        assert_eq!(verdict(&ours, &legacy), Ok(audience), "{claims}");
+    }
 }
 
 /// The keys that are tried for a token that names none are those of its algorithm.
