@@ -221,26 +221,24 @@ impl Inner {
         let mut buffer = SignatureBuffer::new();
         let signature = jws.signature(&mut buffer)?;
         let missing = |error| Ok(Err(KeyMissing { kid: header.kid.clone(), error }));
+        // No key is looked for that could not verify it.
+        let known = match self.rules.profile {
+            Profile::SuperTokens { .. } => header.algorithm == Algorithm::RS256.name(),
+            Profile::Plain { .. } => Algorithm::is_known(&header.algorithm),
+        };
+        if !known {
+            return Err(AuthError::because(Kind::BadSignature, "no key has the algorithm"));
+        }
         let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
         let Some(key) = keys.find(header.kid.as_deref()) else { return missing(AuthError::new(Kind::UnknownKey)) };
         // The name of the algorithm must be the key's; it chooses nothing.
         if header.algorithm != key.name() {
             return Err(AuthError::because(Kind::BadSignature, "the algorithm is not that of the key"));
         }
-        self.check_signature(jws, key, signature)?;
-        jws.claims().map(|claims| Ok((claims, keys.generation())))
-    }
-
-    fn check_signature(&self, jws: &Jws<'_>, key: &VerificationKey, signature: &[u8]) -> Result<(), AuthError> {
-        let fits = match self.rules.profile {
-            Profile::SuperTokens { .. } => key.algorithm() == Algorithm::RS256,
-            Profile::Plain { .. } => true,
-        };
-        if fits && key.verifies(jws.signed.as_bytes(), signature) {
-            Ok(())
-        } else {
-            Err(AuthError::new(Kind::BadSignature))
+        if !key.verifies(jws.signed.as_bytes(), signature) {
+            return Err(AuthError::new(Kind::BadSignature));
         }
+        jws.claims().map(|claims| Ok((claims, keys.generation())))
     }
 
     /// Tokens of version 1 and 2 name no key, so each is tried.
@@ -249,7 +247,7 @@ impl Inner {
         let signature = jws.signature(&mut buffer)?;
         let missing = |error| Ok(Err(KeyMissing { kid: None, error }));
         let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
-        let signed_by = |key: &VerificationKey| self.check_signature(jws, key, signature).is_ok();
+        let signed_by = |key: &VerificationKey| key.verifies(jws.signed.as_bytes(), signature);
         let mut candidates = keys.newest_first().filter(|key| key.algorithm() == Algorithm::RS256).take(MAX_KEYS_TRIED);
         if !candidates.any(signed_by) {
             return missing(AuthError::new(Kind::BadSignature));
