@@ -12,6 +12,10 @@ use crate::store::MetadataStore;
 ///
 /// Put it around the routes that need a session, inside the layers for CORS, tracing and timeouts. It asks the store
 /// for nothing: only the handler does.
+///
+/// A CORS preflight has no credentials, so it is refused here: a CORS layer outside of this one answers it. For the browser
+/// client of SuperTokens that layer allows the headers `authorization`, `rid`, `anti-csrf`, `st-auth-mode` and
+/// `fdi-version`, with credentials, from the origins of the application and never from any.
 #[derive(Clone, Debug)]
 pub struct UserMetadataLayer<R = JsonRejection> {
     authenticator: Authenticator,

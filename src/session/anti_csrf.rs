@@ -5,10 +5,11 @@ use super::credentials::{Headers, single};
 use super::{AuthError, AuthErrorKind as Kind, Session};
 
 /// What a request must prove when its token came in a cookie, which browsers also send with requests that other sites
-/// start. Names and rules are those of SuperTokens.
+/// start. Names and rules are those of SuperTokens, whose SDKs exempt `GET` alone.
 ///
 /// `GET`, `HEAD` and `OPTIONS` are exempt, as safe methods (RFC 9110 section 9.2.1): do not change anything in their
-/// handlers. Headers that override the method are not looked at, and a method that is not known counts as unsafe.
+/// handlers. Headers that override the method are not looked at, and a method that is not known counts as unsafe. The
+/// handshake of a WebSocket is a `GET` that other sites may start as well: compare its `Origin` before you take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AntiCsrf {

@@ -163,15 +163,17 @@ pub(crate) struct Found<'a> {
 impl<'a> Found<'a> {
     /// The token, if what was found is one word and not too long.
     pub(crate) fn token(&self, max_bytes: usize) -> Result<Token<'a>, AuthError> {
+        let too_large = || AuthError::because(Kind::MalformedToken, "the token is too large");
         // A cookie has a limit of its own, and may be escaped: then it is longer than its token.
         if self.anti_csrf.is_none() && self.value.len() > max_bytes {
-            return Err(AuthError::because(Kind::MalformedToken, "the token is too large"));
+            return Err(too_large());
         }
-        match visible(self.value) {
-            Some(value) if self.anti_csrf.is_some() => Ok(unescape(value)),
-            Some(value) => Ok(Token::Plain(value)),
-            None => Err(AuthError::because(Kind::MalformedCredentials, "not one token")),
-        }
+        let token = match visible(self.value) {
+            Some(value) if self.anti_csrf.is_some() => unescape(value),
+            Some(value) => Token::Plain(value),
+            None => return Err(AuthError::because(Kind::MalformedCredentials, "not one token")),
+        };
+        if token.as_str().len() > max_bytes { Err(too_large()) } else { Ok(token) }
     }
 }
 

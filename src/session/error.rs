@@ -132,8 +132,8 @@ impl AuthErrorKind {
         }
     }
 
-    /// The `message` of the response's body, in the words of SuperTokens: `try refresh token` asks its browser
-    /// client for a refresh, `unauthorised` tells it that there is no session.
+    /// The `message` of the response's body, in the words of SuperTokens: `unauthorised` where there is no token of
+    /// its own, `try refresh token` where a newer one may do. Its browser client refreshes upon any 401.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {

@@ -5,10 +5,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep};
 use tower_user_metadata::session::keys::{JwksErrorKind, KeySource};
-use tower_user_metadata::session::{AuthErrorKind as Kind, SessionVerifier, Verdict, VerifyInput};
+use tower_user_metadata::session::{AuthErrorKind as Kind, JwtVerifier, SessionVerifier, Verdict, VerifyInput};
 
 use crate::keys::{Key, judge, now, set, verifier, verify, verify_at_once};
 use crate::script::{Reply, Script};
@@ -38,6 +40,50 @@ async fn a_thousand_unknown_keys_make_one_fetch() {
     assert_eq!(jwks.status().fetches, 2);
     // What is remembered of them is bounded.
     assert_eq!(jwks.status().unknown_kids, 256);
+}
+
+/// No key could verify it, so none is looked for, and that there are none is no excuse.
+#[tokio::test(start_paused = true)]
+async fn an_algorithm_that_no_key_has_asks_nobody() {
+    let key = Key::new("a");
+    for (reply, supertokens) in [(Reply::Down, false), (Reply::Keys(set([&key])), false), (Reply::Down, true)] {
+        let server = Script::new(reply);
+        let jwks = server.builder().with_offline_start().build().await.expect("started");
+        advance(COOL_DOWN).await;
+        let fetches = server.count();
+        let verifier = if supertokens { JwtVerifier::supertokens(jwks.clone()).build() } else { verifier(&jwks) };
+        let mut names = vec!["none", "", "eddsa", "RS1", "ES256K", "dir", "A128KW", "null"];
+        if supertokens {
+            names.extend(["EdDSA", "HS256", "RS384", "PS256"]);
+        }
+        for name in names {
+            let header = format!(r#"{{"alg":"{name}","typ":"JWT","version":"5","kid":"d-1"}}"#);
+            let good = key.token();
+            let (_, signed) = good.split_once('.').expect("a token");
+            let token = format!("{}.{signed}", URL_SAFE_NO_PAD.encode(header));
+            assert_eq!(verify_at_once(&verifier, &token), Err(Kind::BadSignature), "{name}");
+        }
+        assert_eq!(server.count(), fetches);
+        jwks.close().await;
+    }
+}
+
+/// The time that counts is that of the verdict, not that of the question.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_while_its_key_is_fetched_is_expired() {
+    for (millis, expected) in [(999, Ok(())), (1_000, Err(Kind::Expired)), (4_000, Err(Kind::Expired))] {
+        let (old, new) = (Key::new("old"), Key::new("new"));
+        let server = Script::new(Reply::Keys(set([&old])));
+        let jwks = server.jwks().await;
+        advance(COOL_DOWN).await;
+        server.answer(Reply::Keys(set([&new])));
+        server.delay(Duration::from_millis(millis));
+        let (verifier, token) = (verifier(&jwks), new.token());
+        // A second before its end.
+        let asked = now() + Duration::from_secs(3_599);
+        let Verdict::Pending(verdict) = verifier.verify(VerifyInput::new(&token, asked)) else { panic!("no wait") };
+        assert_eq!(verdict.await.map(drop).map_err(|error| error.kind()), expected, "{millis}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,13 +48,18 @@ async fn a_thousand_unknown_keys_make_one_connection() {
     let jwks = builder(&server).build().await.expect("keys");
     tokio::time::sleep(COOL_DOWN).await;
     server.answer(Reply::Delay(Duration::from_millis(300), set([&key])));
+    let verifier = verifier(&jwks);
+    let tokens: Vec<_> = (0..1000).map(|n| key.token_as(&format!("made-up-{n}"))).collect();
+    let began = Instant::now();
     let mut requests = JoinSet::new();
-    for n in 0..1000 {
-        let (verifier, token) = (verifier(&jwks), key.token_as(&format!("made-up-{n}")));
+    for token in tokens {
+        let verifier = verifier.clone();
         requests.spawn(async move { verify(&verifier, &token).await });
     }
     assert!(requests.join_all().await.into_iter().all(|result| result == Err(Kind::UnknownKey)));
-    assert_eq!(server.connections(), 2);
+    // On a busy machine the requests may come over several cool-downs.
+    let cool_downs = usize::try_from(began.elapsed().as_millis() / COOL_DOWN.as_millis()).expect("few");
+    assert!((2..=2 + cool_downs).contains(&server.connections()), "{} in {cool_downs}", server.connections());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

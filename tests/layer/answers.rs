@@ -161,3 +161,39 @@ fn bodies_pass_unread() {
         }
     }
 }
+
+/// What is longer than a verifier takes never comes to it, wherever it stands.
+#[test]
+fn a_token_that_is_too_long_is_refused_unread() {
+    use tower_user_metadata::session::{AntiCsrf, TokenSource, TokenSources};
+
+    let none = AntiCsrf::NoneBecauseCookiesAreSameSite;
+    let sources = TokenSources::new([
+        TokenSource::header("x-token").expect("a name"),
+        TokenSource::cookie("token", none).expect("a name"),
+        TokenSource::bearer(),
+    ]);
+    for verifier in both_ways() {
+        let layer = layer(&verifier).with_token_sources(sources.clone());
+        let mut asked = 0;
+        for (length, kind) in [(100, AuthErrorKind::BadSignature), (101, AuthErrorKind::MalformedToken)] {
+            let token = "x".repeat(length);
+            // A token of 100 bytes may take more as it is escaped.
+            let escaped = format!("%2B{}", &token[1..]);
+            for (name, value) in [
+                ("x-token", token.clone()),
+                ("authorization", format!("Bearer {token}")),
+                ("cookie", format!("token={token}")),
+                ("cookie", format!("a=b; token={escaped}")),
+            ] {
+                let request = Request::builder().header(name, &value).body(()).expect("a request");
+                let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(answer("inner")) });
+                let response = run(layer.layer(inner).call(request)).expect("an answer");
+                let error = response.extensions().get::<AuthError>().expect("refused");
+                assert_eq!(error.kind(), kind, "{name}: {value}");
+                asked += usize::from(length == 100);
+                assert_eq!(verifier.asked(), asked, "{name}: {value}");
+            }
+        }
+    }
+}

@@ -37,6 +37,10 @@ impl Scripted {
 }
 
 impl SessionVerifier for Scripted {
+    fn max_token_bytes(&self) -> usize {
+        100
+    }
+
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = match input.token {

@@ -8,6 +8,7 @@ mod support;
 
 mod attack;
 mod cookbook;
+mod cookies;
 mod harness;
 mod hostile;
 mod http;

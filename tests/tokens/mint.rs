@@ -6,6 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents,
 };
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -84,6 +85,17 @@ impl Signer {
         match self {
             Self::Ed25519(key) => base64url(key.public_key()),
             _ => panic!("not an Ed25519 key"),
+        }
+    }
+
+    /// The modulus and the exponent of the public key.
+    pub(crate) fn rsa_numbers(&self) -> (Vec<u8>, Vec<u8>) {
+        match self {
+            Self::Rsa(key) => {
+                let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(key.public_key());
+                (n, e)
+            }
+            _ => panic!("not an RSA key"),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{ClaimInput, ClaimRejection, ClaimValidator};
 /// Demands that the claim `iss` is one of these strings, byte for byte.
 ///
 /// For routes that take the sessions of some issuers only; what all routes take is an option of the verifier. Tokens
-/// of SuperTokens before version 3 have no issuer and are refused.
+/// of SuperTokens before version 3 have no issuer: they are refused, unless the application put an `iss` into `userData`.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -144,7 +144,8 @@ impl SuperTokensVerifierBuilder {
         self
     }
 
-    /// Demands that `aud` is, or holds, exactly this string; of several calls one must fit.
+    /// Demands that `aud` is, or holds, exactly this string; of several calls one must fit. Tokens of version 1 and 2
+    /// have no audience.
     pub fn with_audience(mut self, audience: impl Into<Box<str>>) -> Self {
         self.rules.audiences.push(audience.into());
         self

@@ -26,12 +26,13 @@ use self::oidc::ClaimNames;
 use self::supertokens::SigningKeys;
 use super::cache::{Fresh, Now, SessionCache};
 use super::clock::unix_millis;
-use super::keys::{Algorithm, Generation, KeySet, KeySource, VerificationKey};
+use super::keys::{Algorithm, Generation, KeySet, KeySource, MAX_KEYS, VerificationKey};
 use super::payload::Payload;
 use super::{AuthError, AuthErrorKind as Kind, Session, SessionVerifier, Verdict, VerifyInput};
 
-/// How many keys are tried for a token that names none (SuperTokens, version 2): a bound on what one request costs.
-const MAX_KEYS_TRIED: usize = 16;
+/// How many keys are tried for a token that names none (SuperTokens, version 2): a bound on what one request costs, and
+/// as many as a key server can show.
+const MAX_KEYS_TRIED: usize = MAX_KEYS;
 
 /// Verifies sessions that are signed tokens.
 ///
@@ -112,9 +113,12 @@ impl SessionVerifier for JwtVerifier {
             return Verdict::Ready(Err(missing.error));
         };
         let (inner, token) = (Arc::clone(&self.0), input.token.to_owned());
+        let asked = Instant::now();
         Verdict::Pending(Box::pin(async move {
             refreshed.await;
-            inner.attempt(&token, now)?.map_err(|missing| missing.error)
+            // The token may have ended meanwhile.
+            let waited = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+            inner.attempt(&token, now.saturating_add(waited))?.map_err(|missing| missing.error)
         }))
     }
 
@@ -198,13 +202,13 @@ impl Inner {
             Profile::SuperTokens { signing_keys } => {
                 supertokens::check_kid(header.kid.as_deref().unwrap_or_default(), *signing_keys)?;
                 let session = supertokens::session(version, claims, now)?;
-                self.rules.check_issuer_and_audience(&session)?;
+                self.rules.check_issuer_and_audience(session.claims())?;
                 supertokens::check_type(&session)?;
                 session
             }
             Profile::Plain { names, token_types, leeway } => {
                 let session = oidc::session(claims, names, now, *leeway)?;
-                self.rules.check_issuer_and_audience(&session)?;
+                self.rules.check_issuer_and_audience(session.claims())?;
                 oidc::check_type(header, token_types)?;
                 session
             }
@@ -217,26 +221,24 @@ impl Inner {
         let mut buffer = SignatureBuffer::new();
         let signature = jws.signature(&mut buffer)?;
         let missing = |error| Ok(Err(KeyMissing { kid: header.kid.clone(), error }));
+        // No key is looked for that could not verify it.
+        let known = match self.rules.profile {
+            Profile::SuperTokens { .. } => header.algorithm == Algorithm::RS256.name(),
+            Profile::Plain { .. } => Algorithm::is_known(&header.algorithm),
+        };
+        if !known {
+            return Err(AuthError::because(Kind::BadSignature, "no key has the algorithm"));
+        }
         let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
         let Some(key) = keys.find(header.kid.as_deref()) else { return missing(AuthError::new(Kind::UnknownKey)) };
         // The name of the algorithm must be the key's; it chooses nothing.
         if header.algorithm != key.name() {
             return Err(AuthError::because(Kind::BadSignature, "the algorithm is not that of the key"));
         }
-        self.check_signature(jws, key, signature)?;
-        jws.claims().map(|claims| Ok((claims, keys.generation())))
-    }
-
-    fn check_signature(&self, jws: &Jws<'_>, key: &VerificationKey, signature: &[u8]) -> Result<(), AuthError> {
-        let fits = match self.rules.profile {
-            Profile::SuperTokens { .. } => key.algorithm() == Algorithm::RS256,
-            Profile::Plain { .. } => true,
-        };
-        if fits && key.verifies(jws.signed.as_bytes(), signature) {
-            Ok(())
-        } else {
-            Err(AuthError::new(Kind::BadSignature))
+        if !key.verifies(jws.signed.as_bytes(), signature) {
+            return Err(AuthError::new(Kind::BadSignature));
         }
+        jws.claims().map(|claims| Ok((claims, keys.generation())))
     }
 
     /// Tokens of version 1 and 2 name no key, so each is tried.
@@ -245,13 +247,14 @@ impl Inner {
         let signature = jws.signature(&mut buffer)?;
         let missing = |error| Ok(Err(KeyMissing { kid: None, error }));
         let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
-        let signed_by = |key: &VerificationKey| self.check_signature(jws, key, signature).is_ok();
-        let mut candidates = keys.iter().filter(|key| key.algorithm() == Algorithm::RS256).take(MAX_KEYS_TRIED);
+        let signed_by = |key: &VerificationKey| key.verifies(jws.signed.as_bytes(), signature);
+        let mut candidates = keys.newest_first().filter(|key| key.algorithm() == Algorithm::RS256).take(MAX_KEYS_TRIED);
         if !candidates.any(signed_by) {
             return missing(AuthError::new(Kind::BadSignature));
         }
         let session = supertokens::legacy_session(&jws.claims()?, now)?;
-        self.rules.check_issuer_and_audience(&session)?;
+        // They have none: what the session claims is the application's.
+        self.rules.check_issuer_and_audience(&Payload::default())?;
         Ok(Ok((session, keys.generation())))
     }
 }
@@ -271,8 +274,8 @@ impl Rules {
     }
 
     /// Exactly the configured issuer, and exactly one of the configured audiences (RFC 7519 sections 4.1.1 and 4.1.3).
-    fn check_issuer_and_audience(&self, session: &Session) -> Result<(), AuthError> {
-        let text = |name| session.claims().text(name).ok().flatten();
+    fn check_issuer_and_audience(&self, claims: &Payload) -> Result<(), AuthError> {
+        let text = |name| claims.text(name).ok().flatten();
         if self.issuer.is_some() && text("iss").as_deref() != self.issuer.as_deref() {
             return Err(AuthError::new(Kind::WrongIssuer));
         }
@@ -280,8 +283,8 @@ impl Rules {
         // An array of strings only: a member of another type makes the claim malformed.
         let for_us = self.audiences.is_empty()
             || text("aud").is_some_and(|audience| ours(&audience))
-            || session
-                .claim::<Vec<String>>("aud")
+            || claims
+                .get::<Vec<String>>("aud")
                 .is_ok_and(|audiences| audiences.unwrap_or_default().iter().any(|audience| ours(audience)));
         if for_us { Ok(()) } else { Err(AuthError::new(Kind::WrongAudience)) }
     }

@@ -100,9 +100,10 @@ pub(super) fn session(version: u8, claims: Payload, now: i64) -> Result<Session,
 
 /// Refuses the OAuth2 tokens of SuperTokens, which are signed with the same keys and have another type in `stt`.
 pub(super) fn check_type(session: &Session) -> Result<(), AuthError> {
-    match session.raw_claim("stt") {
-        None | Some("0") => Ok(()),
-        Some(_) => Err(AuthError::because(Kind::WrongPurpose, "stt")),
+    // A number is its value, however it is written; what is not one is no type.
+    match session.claim::<f64>("stt") {
+        Ok(None | Some(0.0)) => Ok(()),
+        _ => Err(AuthError::because(Kind::WrongPurpose, "stt")),
     }
 }
 

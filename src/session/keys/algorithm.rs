@@ -33,6 +33,9 @@ pub enum Algorithm {
     HS512,
 }
 
+/// RFC 9864 gives EdDSA with this curve a name of its own; a key of that name verifies tokens of that name.
+pub(super) const ED25519: &str = "Ed25519";
+
 /// What a key must be for an algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyType {
@@ -77,6 +80,11 @@ impl Algorithm {
             Self::HS384 => "HS384",
             Self::HS512 => "HS512",
         }
+    }
+
+    /// Tells whether there can be a key whose tokens call their algorithm so.
+    pub(crate) fn is_known(name: &str) -> bool {
+        name == ED25519 || name.parse::<Self>().is_ok()
     }
 
     pub(crate) fn key_type(self) -> KeyType {

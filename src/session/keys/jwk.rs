@@ -3,12 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::algorithm::{Algorithm, KeyType};
+use super::algorithm::{Algorithm, ED25519, KeyType};
 use super::key::{InvalidKey, VerificationKey};
 use crate::session::payload::Payload;
-
-/// RFC 9864 gives EdDSA with this curve a name of its own; a key of that name verifies tokens of that name.
-const ED25519: &str = "Ed25519";
 
 /// Reads one JWK whose algorithm must be on the allow-list.
 ///

@@ -154,6 +154,7 @@ impl VerificationKey {
     }
 
     pub(super) fn rsa(algorithm: Algorithm, n: &[u8], e: &[u8]) -> Result<Self, InvalidKey> {
+        let (n, e) = (rsa::significant(n), rsa::significant(e));
         rsa::check(n, e)?;
         Self::new(algorithm, &DecodingKey::from_rsa_raw_components(n, e))
     }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use jwks::{Jwks, JwksBuilder, JwksError, JwksErrorKind, JwksStatus, JwksTransport};
 pub use key::{InvalidKey, VerificationKey};
+pub(crate) use set::MAX_KEYS;
 pub use set::{Generation, KeySet, SkippedKey};
 
 /// Where a verifier takes its keys from.

@@ -17,7 +17,8 @@ pub(super) fn check(n: &[u8], e: &[u8]) -> Result<(), InvalidKey> {
     if has_roca_fingerprint(n) { Err(InvalidKey::RsaRoca) } else { Ok(()) }
 }
 
-fn significant(number: &[u8]) -> &[u8] {
+/// The number without the zeros before it, which some key servers write (RFC 7518 section 6.3.1.1) and aws-lc refuses.
+pub(super) fn significant(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }

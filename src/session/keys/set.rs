@@ -2,18 +2,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Algorithm;
 use super::jwk;
 use super::key::{InvalidKey, VerificationKey};
-use crate::session::payload::Payload;
+use crate::json;
+use crate::session::payload::RULES;
 
 /// The largest JWK set that is read, in bytes; a set of 100 RSA keys of 8192 bits is smaller.
 pub(crate) const MAX_JWKS_BYTES: usize = 256 * 1024;
 
 /// The most keys that are taken from one set.
-const MAX_KEYS: usize = 100;
+pub(crate) const MAX_KEYS: usize = 100;
 
 /// A set of keys, each found by its exact `kid`.
 ///
@@ -105,14 +107,7 @@ impl KeySet {
 
     /// As [`from_jwks`](Self::from_jwks); a key server may answer with a well-formed set without usable keys.
     pub(crate) fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<Self, InvalidKey> {
-        if json.len() > MAX_JWKS_BYTES {
-            return Err(InvalidKey::NotJwkSet);
-        }
-        let document = Payload::parse(json).map_err(|_| InvalidKey::NotJwkSet)?;
-        let keys: Vec<&RawValue> = match document.raw("keys").map(serde_json::from_str) {
-            Some(Ok(keys)) => keys,
-            _ => return Err(InvalidKey::NotJwkSet),
-        };
+        let JwkSet { keys } = JwkSet::read(json).ok_or(InvalidKey::NotJwkSet)?;
         if keys.len() > MAX_KEYS {
             return Err(InvalidKey::NotJwkSet);
         }
@@ -171,6 +166,11 @@ impl KeySet {
         self.named.values().chain(&self.unnamed)
     }
 
+    /// The keys with the most recent of SuperTokens' first, whose names tell when they were made.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &VerificationKey> {
+        self.named.values().rev().chain(&self.unnamed)
+    }
+
     /// The key that a token means: the one of this exact `kid`; or the only key, when that has no name or the token
     /// names none.
     pub(crate) fn find(&self, kid: Option<&str>) -> Option<&VerificationKey> {
@@ -204,6 +204,26 @@ impl KeySet {
             Some(kid) => drop(self.named.remove(kid)),
             None => self.unnamed = None,
         }
+    }
+}
+
+/// A JWK set whose keys were not looked at yet: what is odd in one of them is no fault of the others.
+#[derive(Deserialize)]
+struct JwkSet<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+impl<'a> JwkSet<'a> {
+    /// `None`: not one object with one array `keys`, too large, or nested too deeply.
+    fn read(json: &'a [u8]) -> Option<Self> {
+        if json.len() > MAX_JWKS_BYTES {
+            return None;
+        }
+        // An array would be taken for an object without names.
+        let text = std::str::from_utf8(json).ok().filter(|text| text.trim_ascii_start().starts_with('{'))?;
+        let set = serde_json::from_str(text).ok()?;
+        (json::depth(text) <= RULES.depth).then_some(set)
     }
 }
 

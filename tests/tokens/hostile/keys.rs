@@ -4,7 +4,7 @@ use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier};
 
 use super::{CLAIMS, NOW, verdict};
 use crate::harness::{At, layer};
-use crate::mint::Signer;
+use crate::mint::{Signer, base64url};
 
 const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
@@ -58,6 +58,79 @@ fn jwks_that_are_not_keys_for_verifying() {
     for text in ["", "null", "[]", "{}", r#"{"kty":"OKP","kty":"OKP"}"#, "\u{feff}{}", "-----BEGIN PUBLIC KEY-----"] {
         assert_eq!(VerificationKey::from_jwk(Algorithm::EdDSA, text).err(), Some(InvalidKey::Malformed), "{text}");
     }
+}
+
+/// What is odd in one key is the fault of that key: the others verify, and it does not.
+#[test]
+fn an_odd_key_takes_no_other_down() {
+    let jwk = |kid: &str, more: &str| format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{X}"{more}}}"#);
+    let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
+    let parse = |keys: &[&str]| {
+        let set = format!(r#"{{"keys":[{}],"more":{{"a":1,"a":"\ud800"}}}}"#, keys.join(","));
+        KeySet::from_jwks(set.as_bytes(), &[Algorithm::EdDSA])
+    };
+    for odd in [
+        // RFC 7517 section 4: which of two members of one name is meant is up to the reader.
+        jwk("odd", r#","kid":"good""#),
+        jwk("odd", r#","k\u0069d":"odd""#),
+        jwk("odd", r#","kty":"RSA""#),
+        jwk("odd", r#","x5t":"\ud800""#),
+        jwk("odd", r#","exp":1e400"#),
+        jwk("odd", r#","extra":{"a":1,"a":2},"key_ops":["verify"]"#),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "1e999".to_owned(),
+        "\"odd\"".to_owned(),
+    ] {
+        let set = parse(&[&odd, &jwk("good", "")]).expect("a key set");
+        assert_eq!(set.iter().map(|key| key.kid()).collect::<Vec<_>>(), [Some("good")], "{odd}");
+        assert_eq!(set.skipped().len(), 1, "{odd}");
+        assert!(parse(&[&odd]).is_err(), "{odd}");
+    }
+    // What is odd in the set itself leaves open which keys are meant.
+    let good = jwk("good", "");
+    for set in [
+        format!(r#"{{"keys":[],"keys":[{good}]}}"#),
+        format!(r#"{{"keys":[{good}],"\u006beys":[]}}"#),
+        format!("[[{good}]]"),
+        format!(r#"{{"keys":[{good}]}} {{}}"#),
+        format!(r#"{{"keys":[{good}],}}"#),
+        format!(r#"{{"keys":[{good}],"x":NaN}}"#),
+        format!(r#"{{"keys":[{good}],"x":{deep}}}"#),
+        format!(r#"{{"keys":[{good},{deep}]}}"#),
+        format!(r#"{{"keys":{{"0":{good}}}}}"#),
+        format!("\u{feff}{{\"keys\":[{good}]}}"),
+        format!(r#"{{"Keys":[{good}]}}"#),
+        r#"{"keys":null}"#.to_owned(),
+        good.clone(),
+        String::new(),
+    ] {
+        assert!(KeySet::from_jwks(set.as_bytes(), &[Algorithm::EdDSA]).is_err(), "{set}");
+    }
+    let not_utf8 = [b"{\"x\":\"\xff\",\"keys\":[", good.as_bytes(), b"]}"].concat();
+    assert!(KeySet::from_jwks(&not_utf8, &[Algorithm::EdDSA]).is_err());
+}
+
+/// RFC 7518 section 6.3.1.1 knows of key servers that write a zero before the modulus; the number is the same.
+#[test]
+fn zeros_before_the_numbers_of_an_rsa_key_count_for_nothing() {
+    let signer = Signer::fresh_rsa();
+    let (n, e) = signer.rsa_numbers();
+    let load = |n: &[u8], e: &[u8]| {
+        let jwk = json!({ "kty": "RSA", "n": base64url(n), "e": base64url(e) });
+        VerificationKey::from_jwk(Algorithm::RS256, jwk.to_string())
+    };
+    for zeros in [0, 1, 3] {
+        let padded = |number: &[u8]| [&vec![0; zeros][..], number].concat();
+        let key = load(&padded(&n), &padded(&e)).expect("the same key");
+        let layer = layer(JwtVerifier::builder(key).build(), At::seconds(NOW));
+        assert_eq!(verdict(&layer, signer.token(r#"{"alg":"RS256"}"#, CLAIMS)), Ok(Ok(())), "{zeros}");
+    }
+    // They make no short modulus longer, and no exponent greater.
+    assert_eq!(load(&[&vec![0; 128][..], &n[..128]].concat(), &e).err(), Some(InvalidKey::RsaSize));
+    assert_eq!(load(&n, &[0, 0, 1]).err(), Some(InvalidKey::RsaExponent));
+    assert_eq!(load(&[0; 256], &e).err(), Some(InvalidKey::RsaSize));
+    assert_eq!(load(&n, &[0; 3]).err(), Some(InvalidKey::RsaExponent));
 }
 
 /// A key is for one algorithm, whatever its type could do besides.

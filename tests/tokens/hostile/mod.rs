@@ -13,15 +13,15 @@ use tower_user_metadata::{AuthErrorKind, JwtVerifier, UserMetadataLayer};
 use crate::harness::{At, Outcome, layer, send_bearer};
 use crate::mint::Signer;
 
-pub(super) const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 pub(super) const SECRET: &[u8] = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
-pub(super) const HEADER: &str = r#"{"alg":"HS256"}"#;
-pub(super) const CLAIMS: &str = r#"{"sub":"user-1","exp":1800003600}"#;
+pub(crate) const HEADER: &str = r#"{"alg":"HS256"}"#;
+pub(crate) const CLAIMS: &str = r#"{"sub":"user-1","exp":1800003600}"#;
 
 /// `Ok` for an accepted token, else why it was refused.
 pub(super) type Verdict = Result<(), AuthErrorKind>;
 
-pub(super) fn plain() -> (Signer, UserMetadataLayer) {
+pub(crate) fn plain() -> (Signer, UserMetadataLayer) {
     let signer = Signer::secret(SECRET);
     let verifier = JwtVerifier::builder(signer.verification_key()).build();
     (signer, layer(verifier, At::seconds(NOW)))

@@ -130,8 +130,8 @@ fn tokens_for_oauth2() {
     let rows = ["1", "2", "-1", "null", "true", "false", "\"0\"", "\"\"", "[]", "[0]", "{}", "0.5", "1e1", "00x"];
     all_get(Err(Kind::WrongPurpose), &rows[..rows.len() - 1], stt);
     assert_eq!(stt("00"), Ok(Err(Kind::MalformedClaims)));
-    assert_eq!(stt("0"), Ok(Ok(())));
-    assert_eq!(stt(" 0 "), Ok(Ok(())));
+    // A number is its value, however it is written: cores before 6.0.9 write all of them as doubles.
+    all_get(Ok(()), ["0", " 0 ", "0.0", "-0", "0e0", "0E+5"], stt);
 }
 
 /// Versions differ in what they demand, so a version cannot be taken for an older one with fewer demands.
@@ -178,6 +178,12 @@ fn legacy_claims() {
     for name in ["userId", "expiryTime", "timeCreated", "sessionHandle", "refreshTokenHash1", "userData"] {
         assert_eq!(sent(&good.replace(name, "x")), Ok(Err(Kind::MalformedClaims)), "{name}");
     }
+    // These two are left out where they say nothing.
+    for name in ["parentRefreshTokenHash1", "antiCsrfToken"] {
+        let with = |value: &str| sent(&good.replace("\"userData\"", &format!("\"{name}\":{value},\"userData\"")));
+        all_get(Err(Kind::MalformedClaims), ["null", "1", "true", "[]", "{}"], with);
+        assert_eq!(with("\"x\""), Ok(Ok(())), "{name}");
+    }
     for time in ["1800000000000", "1799999999999", "0"] {
         assert_eq!(sent(&good.replace("1800003600000", time)), Ok(Err(Kind::Expired)), "{time}");
     }
@@ -185,6 +191,46 @@ fn legacy_claims() {
     // Signed by nobody we know: of several keys none fits.
     let stranger = Signer::fresh_rsa();
     assert_eq!(verdict(&layer, stranger.legacy_token(good)), Ok(Err(Kind::BadSignature)));
+}
+
+/// Looked at only where they are demanded. Tokens of version 2 have neither: what is in `userData` is the application's.
+#[test]
+fn issuers_and_audiences() {
+    let signer = Signer::fresh_rsa();
+    let builder = || JwtVerifier::supertokens(signer.verification_key());
+    let any = layer(builder().build(), At::seconds(NOW));
+    let one = layer(builder().with_issuer("https://a.test/auth").build(), At::seconds(NOW));
+    let both = builder().with_issuer("https://a.test/auth").with_audience("api").build();
+    let both = layer(both, At::seconds(NOW));
+    let ours = layer(builder().with_audience("api").build(), At::seconds(NOW));
+    let members = |members: &str| {
+        let current = signer.token(supertokens_header(KID), supertokens_claims("user-1", None, NOW, members));
+        let user_data = members.trim_start_matches(',');
+        let legacy = signer.legacy_token(format!(
+            r#"{{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{{{user_data}}}{members}}}"#
+        ));
+        (current, legacy)
+    };
+    let (issuer, audience) = (Err(Kind::WrongIssuer), Err(Kind::WrongAudience));
+    for (claims, one_expected, both_expected, ours_expected) in [
+        ("", issuer, issuer, audience),
+        (r#","iss":"https://a.test/auth""#, Ok(()), audience, audience),
+        (r#","iss":"https://a.test/auth","aud":"api""#, Ok(()), Ok(()), Ok(())),
+        (r#","iss":"https://a.test/auth","aud":["x","api"]"#, Ok(()), Ok(()), Ok(())),
+        (r#","iss":"https://a.test/auth/","aud":"api""#, issuer, issuer, Ok(())),
+        (r#","iss":["https://a.test/auth"],"aud":"apis""#, issuer, issuer, audience),
+        (r#","iss":null,"aud":null"#, issuer, issuer, audience),
+    ] {
+        let (current, legacy) = members(claims);
+        assert_eq!(verdict(&any, &current), Ok(Ok(())), "{claims}");
+        assert_eq!(verdict(&one, &current), Ok(one_expected), "{claims}");
+        assert_eq!(verdict(&both, &current), Ok(both_expected), "{claims}");
+        assert_eq!(verdict(&ours, &current), Ok(ours_expected), "{claims}");
+        assert_eq!(verdict(&any, &legacy), Ok(Ok(())), "{claims}");
+        assert_eq!(verdict(&one, &legacy), Ok(issuer), "{claims}");
+        assert_eq!(verdict(&both, &legacy), Ok(issuer), "{claims}");
+        assert_eq!(verdict(&ours, &legacy), Ok(audience), "{claims}");
+    }
 }
 
 /// The keys that are tried for a token that names none are those of its algorithm.
@@ -200,6 +246,24 @@ fn keys_of_other_algorithms_do_not_crowd_out_those_of_legacy_tokens() {
     let layer = layer(verifier, At::seconds(NOW));
     let claims = r#"{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{}}"#;
     assert_eq!(verdict(&layer, signer.legacy_token(claims)), Ok(Ok(())));
+}
+
+/// However quickly a core rotates its keys: each that it still shows is tried.
+#[test]
+fn all_keys_are_tried_for_legacy_tokens() {
+    let signers = [Signer::fresh_rsa(), Signer::fresh_rsa(), Signer::fresh_rsa()];
+    let kid = |n: usize| format!("d-{}", 1_800_000_000_000 + n);
+    let keys = (0..100).map(|n| {
+        // The oldest and the newest have keys of their own.
+        let signer = &signers[if n == 0 { 0 } else { 1 + n / 99 }];
+        signer.verification_key().with_kid(kid(n))
+    });
+    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build();
+    let layer = layer(verifier, At::seconds(NOW));
+    let claims = r#"{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{}}"#;
+    for signer in &signers {
+        assert_eq!(verdict(&layer, signer.legacy_token(claims)), Ok(Ok(())));
+    }
 }
 
 /// A verifier for plain tokens takes none of SuperTokens' rules, and one for SuperTokens no plain token.
