@@ -24,7 +24,6 @@ static CLEAR_DIGEST: LazyLock<String> = LazyLock::new(|| Script::new(CLEAR).get_
 /// Begins the name of each hash field that holds a root field; what belongs to the store has names of one letter.
 const ROOT_FIELD: u8 = b'f';
 const VERSION: &[u8] = b"v";
-const BYTES: &[u8] = b"n";
 
 /// How a script is named: by its digest, which needs no more bytes, or whole, when the server does not know it yet.
 #[derive(Clone, Copy, PartialEq)]
@@ -167,7 +166,7 @@ pub(super) fn updated(answer: Value, limits: &Limits) -> Result<Record, StoreErr
             _ => Err(not_written(Value::Array(broken))),
         },
         // It is written, and something else in the hash cannot be read.
-        Value::BulkString(hash) => answer::packed(&hash).map_err(StoreError::with_may_have_happened),
+        Value::BulkString(hash) => answer::joined(&hash).map_err(StoreError::with_may_have_happened),
         other => Err(not_written(other)),
     }
 }
