@@ -16,25 +16,29 @@ pub(in crate::store::redis) fn found(answer: Value) -> Result<Option<Record>, St
     let mut hash = Hash::default();
     for pair in entries.chunks_exact(2) {
         let [Value::BulkString(name), Value::BulkString(value)] = pair else { return Err(error::unexpected()) };
-        hash.add(name, value)?;
+        hash.add(text(name)?, text(value)?)?;
     }
     hash.record().map(Some)
 }
 
 /// The record of a hash as a script joins it: fields and values with NUL between them, and behind them their number.
 pub(super) fn joined(answer: &[u8]) -> Result<Record, StoreError> {
-    let mut parts = answer.split(|byte| *byte == 0);
+    let mut parts = text(answer)?.split('\0');
     let mut hash = Hash::default();
     let mut read = 0_usize;
     while let Some(name) = parts.next() {
         let Some(value) = parts.next() else {
             // A NUL within one of them, which no document has, makes the number another one.
-            return if name == read.to_string().as_bytes() { hash.record() } else { Err(error::damaged()) };
+            return if name == read.to_string() { hash.record() } else { Err(error::damaged()) };
         };
         hash.add(name, value)?;
         read += 2;
     }
     Err(error::damaged())
+}
+
+fn text(bytes: &[u8]) -> Result<&str, StoreError> {
+    std::str::from_utf8(bytes).map_err(|_| error::damaged())
 }
 
 /// The fields of a hash, one by one.
@@ -51,22 +55,19 @@ impl Default for Hash {
 }
 
 impl Hash {
-    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| error::damaged());
-        let value = text(value)?;
-        match name {
-            VERSION => self.version = value.parse().ok(),
-            [ROOT_FIELD, name @ ..] => {
-                if self.fields > 0 {
-                    self.document.push(b',');
-                }
-                self.fields += 1;
-                serde_json::to_writer(&mut self.document, text(name)?).map_err(|_| error::damaged())?;
-                self.document.push(b':');
-                self.document.extend_from_slice(value.as_bytes());
-            }
-            _ => return Err(error::damaged()),
+    fn add(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+        if name == VERSION {
+            self.version = value.parse().ok();
+            return Ok(());
         }
+        let name = name.strip_prefix(ROOT_FIELD).ok_or_else(error::damaged)?;
+        if self.fields > 0 {
+            self.document.push(b',');
+        }
+        self.fields += 1;
+        serde_json::to_writer(&mut self.document, name).map_err(|_| error::damaged())?;
+        self.document.push(b':');
+        self.document.extend_from_slice(value.as_bytes());
         Ok(())
     }
 
