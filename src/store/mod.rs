@@ -14,6 +14,8 @@
 mod capabilities;
 mod changes;
 mod connect;
+#[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod deadline;
 mod error;
 mod ext;
 #[cfg(any(feature = "mariadb", feature = "postgres"))]

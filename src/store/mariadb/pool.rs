@@ -10,12 +10,13 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::error::Failure;
 use super::session::Session;
 use super::{query, schema};
 use crate::store::PoolWait;
+use crate::store::deadline::timeout_at;
 
 /// Past this a connection is asked whether it still lives before a statement is sent over it: a server that was
 /// restarted, or a firewall that forgets, is then noticed while nothing has happened yet.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::error::Failure;
 use super::pool::{Pool, end};
+use crate::store::deadline::timeout_at;
 
 /// A connection until a deadline. It goes back to the pool when the session is dropped, unless it is of no more use.
 pub(super) struct Session {

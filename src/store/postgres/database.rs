@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::{OnceCell, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::calls::Calls;
 use super::error::Failure;
 use super::schema;
 use super::session::Session;
 use crate::store::PoolWait;
+use crate::store::deadline::timeout_at;
 
 /// How a pool is used.
 #[derive(Clone, Copy, Debug)]

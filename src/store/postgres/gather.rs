@@ -8,12 +8,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::database::{Database, Working};
 use super::error::Failure;
 use super::session::Session;
 use crate::store::PoolWait;
+use crate::store::deadline::timeout_at;
 use crate::user_id::UserId;
 
 /// What calls want done: several of them by one statement.

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use deadpool::managed::QueueMode;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 
 use super::PostgresStore;
@@ -169,8 +170,9 @@ impl PostgresOptions {
         let source = (self.tells && self.named).then(|| Source { config: target.config.clone(), tls: tls.clone() });
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(target.config, tls, ManagerConfig { recycling_method });
-        // Without timeouts of its own a pool needs no runtime, which is all that can be wrong with one.
-        let pool = Pool::builder(manager).max_size(self.connections).build();
+        // The connection that was used last is the one whose process at the server is warm. Without timeouts of its own a
+        // pool needs no runtime, which is all that can be wrong with one.
+        let pool = Pool::builder(manager).max_size(self.connections).queue_mode(QueueMode::Lifo).build();
         let pool = pool.map_err(|_| ConfigError::StoreUrl { problem: "no pool can be made for it" })?;
         self.start(pool, true, source).await
     }

@@ -6,11 +6,12 @@ use std::fmt;
 use bytes::BytesMut;
 use deadpool_postgres::Object;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::error::Failure;
+use crate::store::deadline::timeout_at;
 
 /// A statement of which every execution is a transaction by itself.
 #[derive(Debug)]

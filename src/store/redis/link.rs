@@ -7,12 +7,13 @@ use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, ServerErrorKind, Value};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::address::Address;
 use super::connect::Connector;
 use super::error::{Cause, Failure};
 use crate::store::StoreErrorKind;
+use crate::store::deadline::timeout_at;
 
 /// The longest pause after the first attempt to connect that failed; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -20,7 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Cmd, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 pub use options::RedisOptions;
 
@@ -30,6 +30,7 @@ use self::error::{Cause, Failure};
 use self::notices::Notices;
 use self::query::{By, Keys, Terms};
 use self::server::{Call, Purpose, Servers};
+use super::deadline::timeout_at;
 use super::{Capabilities, Changes, Durability, MetadataStore, PoolWait, StoreError, StoreErrorKind};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record, Version};

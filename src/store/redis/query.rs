@@ -22,9 +22,8 @@ static UPDATE_DIGEST: LazyLock<String> = LazyLock::new(|| Script::new(UPDATE).ge
 static CLEAR_DIGEST: LazyLock<String> = LazyLock::new(|| Script::new(CLEAR).get_hash().to_owned());
 
 /// Begins the name of each hash field that holds a root field; what belongs to the store has names of one letter.
-const ROOT_FIELD: u8 = b'f';
-const VERSION: &[u8] = b"v";
-const BYTES: &[u8] = b"n";
+const ROOT_FIELD: char = 'f';
+const VERSION: &str = "v";
 
 /// How a script is named: by its digest, which needs no more bytes, or whole, when the server does not know it yet.
 #[derive(Clone, Copy, PartialEq)]
@@ -138,8 +137,8 @@ fn script(by: By, text: &str, digest: &str, key: &str, when: &Precondition) -> C
     command
 }
 
-fn hash_field(name: &str) -> Vec<u8> {
-    [&[ROOT_FIELD], name.as_bytes()].concat()
+fn hash_field(name: &str) -> String {
+    format!("{ROOT_FIELD}{name}")
 }
 
 /// Whether the server does not know the script of an answer's command, which was not run then.
@@ -167,7 +166,7 @@ pub(super) fn updated(answer: Value, limits: &Limits) -> Result<Record, StoreErr
             _ => Err(not_written(Value::Array(broken))),
         },
         // It is written, and something else in the hash cannot be read.
-        Value::BulkString(hash) => answer::packed(&hash).map_err(StoreError::with_may_have_happened),
+        Value::BulkString(hash) => answer::joined(&hash).map_err(StoreError::with_may_have_happened),
         other => Err(not_written(other)),
     }
 }

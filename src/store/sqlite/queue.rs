@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use crate::store::deadline::timeout_at;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Work for a thread, `W`, that is answered with an `A`.

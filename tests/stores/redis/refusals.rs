@@ -38,7 +38,7 @@ async fn without_memory_the_old_document_stays_and_can_be_made_smaller() {
 async fn who_is_not_let_in_is_told_at_the_start() {
     let Some(redis) = Redis::start(&[]).await else { return };
     // What the documentation of the store names.
-    let rights = "+hgetall +eval +evalsha +hmget +hget +hlen +hset +hdel +exists +unlink +persist +pexpire";
+    let rights = "+hgetall +eval +evalsha +hget +hset +hdel +exists +unlink +persist +pexpire";
     let words: Vec<_> = "ACL SETUSER app on >pass@word ~user_metadata:*".split(' ').chain(rights.split(' ')).collect();
     redis.command(&words);
     redis.command(&["ACL", "SETUSER", "reader", "on", ">secret", "~user_metadata:*", "+hgetall", "+info"]);
