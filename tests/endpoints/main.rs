@@ -137,6 +137,51 @@ async fn a_write_demands_what_it_says() {
     assert_eq!(send(&metadata, "DELETE", &[("if-match", fourth.etag())], "").await.status, 204);
 }
 
+/// Keeps the documents in memory, and cannot be read.
+#[derive(Debug)]
+struct Unreadable(MemoryStore);
+
+#[async_trait]
+impl MetadataStore for Unreadable {
+    async fn get(&self, _: &UserId) -> Result<Option<Record>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
+    async fn get_many(&self, _: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        self.0.update(user, update, when).await
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        self.0.clear(user, when).await
+    }
+
+    async fn close(&self) {}
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+}
+
+/// What the store can decide it is asked once, and nothing is read for it.
+#[tokio::test]
+async fn a_condition_that_the_store_knows_is_decided_by_the_store() {
+    let metadata = alice(Unreadable(MemoryStore::new()));
+    let first = send(&metadata, "PATCH", &[JSON, ("if-none-match", "*")], r#"{"a":1}"#).await;
+    assert_eq!(first.status, 200);
+    let second = send(&metadata, "PATCH", &[JSON, ("if-match", first.etag())], r#"{"a":2}"#).await;
+    assert_eq!(second.status, 200);
+    let third = send(&metadata, "PATCH", &[JSON, ("if-match", "*")], r#"{"a":3}"#).await;
+    for method in ["PATCH", "DELETE"] {
+        let refused = send(&metadata, method, &[JSON, ("if-match", second.etag())], r#"{"a":4}"#).await;
+        assert_eq!((refused.status, refused.etag()), (412, third.etag()), "{method}");
+    }
+    assert_eq!(send(&metadata, "DELETE", &[("if-match", third.etag())], "").await.status, 204);
+}
+
 #[tokio::test]
 async fn preconditions_can_be_required() {
     let metadata = alice(MemoryStore::new());
