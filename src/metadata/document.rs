@@ -249,7 +249,10 @@ mod tests {
         assert_eq!(document.to_json(), value.to_string());
         assert_eq!(document.to_value().expect("in range"), value);
         assert_eq!(document.to::<std::collections::BTreeMap<String, Value>>().expect("an object").len(), 2);
-        assert!(!document.is_empty() && Metadata::new().is_empty());
+        assert_eq!(document.get::<Value>("b").expect("typed"), Some(value["b"].clone()));
+        assert_eq!(document.get::<Value>("c").expect("typed"), None);
+        assert!(document.get::<u8>("b").is_err());
+        assert_eq!((document.len(), document.is_empty(), Metadata::new().is_empty()), (2, false, true));
         assert!(Metadata::from_value(&Value::Null).is_err() && Metadata::from_serialize(&[1]).is_err());
         assert!(Metadata::from_json(br#"{"a":1e400}"#).expect("valid").to_value().is_err());
     }

@@ -315,6 +315,7 @@ mod tests {
         }
         assert!(world.cache.sessions.weight() <= 64 * 1024);
         assert!(world.cache.sessions.len() > 10);
+        assert!(world.cache.sessions.len() <= 64 * 1024 / (800 + 700), "each takes its token and its session at least");
     }
 
     /// Sessions that come once only do not push out those that come again and again.
