@@ -99,6 +99,18 @@ fn is_json(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// White space counts: a body is refused by its length before anybody looks at what it says.
+    #[test]
+    fn a_whole_body_is_taken_up_to_the_limit() {
+        let limits = Limits::default().with_document_bytes(9);
+        let status = |body: &str| {
+            parse_update(body.as_bytes(), limits).map(drop).map_err(|problem| problem.into_response().status())
+        };
+        assert_eq!(status("{\"a\":1}  "), Ok(()));
+        assert_eq!(status("{\"a\":1}   "), Err(StatusCode::PAYLOAD_TOO_LARGE));
+        assert_eq!(status("          "), Err(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
     #[test]
     fn only_json_in_utf8_is_taken() {
         for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"; x=y"] {

@@ -231,6 +231,33 @@ mod tests {
     }
 
     #[test]
+    fn documents_are_equal_in_any_order_and_by_every_digit() {
+        let document = |text: &str| Metadata::from_json(text.as_bytes()).expect("valid");
+        assert_eq!(document(r#"{"a":1,"b":2}"#), document(r#"{"b":2,"a":1}"#));
+        for other in
+            [r#"{"a":1}"#, r#"{"a":1,"b":3}"#, r#"{"a":1,"c":2}"#, r#"{"a":1,"b":2.0}"#, r#"{"a":1,"b":2,"c":3}"#]
+        {
+            assert_ne!(document(r#"{"a":1,"b":2}"#), document(other));
+            assert_ne!(document(other), document(r#"{"a":1,"b":2}"#));
+        }
+    }
+
+    #[test]
+    fn values_become_documents_and_documents_values() {
+        let value = serde_json::json!({ "a": [1, null], "b": { "c": "x" } });
+        let document = Metadata::from_value(&value).expect("an object");
+        assert_eq!(document.to_json(), value.to_string());
+        assert_eq!(document.to_value().expect("in range"), value);
+        assert_eq!(document.to::<std::collections::BTreeMap<String, Value>>().expect("an object").len(), 2);
+        assert_eq!(document.get::<Value>("b").expect("typed"), Some(value["b"].clone()));
+        assert_eq!(document.get::<Value>("c").expect("typed"), None);
+        assert!(document.get::<u8>("b").is_err());
+        assert_eq!((document.len(), document.is_empty(), Metadata::new().is_empty()), (2, false, true));
+        assert!(Metadata::from_value(&Value::Null).is_err() && Metadata::from_serialize(&[1]).is_err());
+        assert!(Metadata::from_json(br#"{"a":1e400}"#).expect("valid").to_value().is_err());
+    }
+
+    #[test]
     fn debug_tells_no_content() {
         let metadata = Metadata::from_json(br#"{"secret-name":"secret-value"}"#).expect("valid");
         assert_eq!(format!("{metadata:?}"), "Metadata { fields: 1, .. }");

@@ -116,3 +116,18 @@ impl Default for Limits {
         Self { document_bytes: 64 * 1024, root_fields: 1_000, field_name_bytes: 256, depth: 64 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_the_one_that_was_set() {
+        let told =
+            |limits: Limits| [limits.document_bytes(), limits.root_fields(), limits.field_name_bytes(), limits.depth()];
+        assert_eq!(told(Limits::default()), [65_536, 1_000, 256, 64]);
+        let set = Limits::default().with_document_bytes(5).with_root_fields(6).with_field_name_bytes(7).with_depth(8);
+        assert_eq!(told(set), [5, 6, 7, 8]);
+        assert_eq!(Limits::default().with_depth(usize::MAX).depth(), 128);
+    }
+}

@@ -110,3 +110,27 @@ impl Precondition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_one_spelling() {
+        for bits in [0, 255, u64::MAX] {
+            let version = Version::from_bits(bits);
+            assert_eq!(version.to_string().parse(), Ok(version));
+        }
+        for other in [
+            "",
+            "ff",
+            "+0000000000000ff",
+            "00000000000000FF",
+            "000000000000000ff",
+            " 00000000000000f",
+            "000000000000000g",
+        ] {
+            assert_eq!(other.parse::<Version>(), Err(InvalidVersion(())), "{other:?}");
+        }
+    }
+}

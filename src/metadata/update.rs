@@ -254,7 +254,27 @@ mod tests {
         assert_eq!(kind(r#"{"b":1}"#, limits.with_root_fields(1)), Some(Kind::TooManyFields));
         assert_eq!(kind(r#"{"a":null,"b":1}"#, limits.with_root_fields(1)), None);
         assert_eq!(kind(r#"{"bb":null}"#, limits.with_field_name_bytes(1)), Some(Kind::FieldNameTooLong));
+        assert_eq!(kind(r#"{"bb":null}"#, limits.with_field_name_bytes(2)), None);
         assert_eq!(kind(r#"{"b":[[]]}"#, limits.with_depth(3)), None);
         assert_eq!(kind(r#"{"b":[[]]}"#, limits.with_depth(2)), Some(Kind::TooDeep));
+    }
+
+    /// For stores that merge in their database: what cannot fit whatever is stored is refused before it is sent, and
+    /// nothing else is.
+    #[test]
+    fn an_update_is_within_the_limits_by_itself_or_not() {
+        let update = MetadataUpdate::from_json(br#"{"some":"value","none":null,"other":"values"}"#).expect("valid");
+        let bytes = update.apply(&Metadata::new(), &Limits::default()).expect("within limits").json_bytes();
+        let kind = |bytes| update.check(&Limits::default().with_document_bytes(bytes)).err().map(|error| error.kind());
+        assert_eq!(kind(bytes), None);
+        for bytes in [bytes / 2, 10, 1, 0] {
+            assert_eq!(kind(bytes), Some(Kind::DocumentTooLarge), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_empty() {
+        assert!(MetadataUpdate::new().is_empty() && crate::metadata_update! {}.is_empty());
+        assert!(!MetadataUpdate::new().remove("a").is_empty() && !crate::metadata_update! { "a": 1 }.is_empty());
     }
 }

@@ -234,6 +234,19 @@ mod tests {
         for other in ["aaa.bbc.0123456789abcdef", "aaa.bbb.0123456789abcdee", "", "f", "\u{e9}0123456789\u{e9}"] {
             assert!(!world.ask(other, 0, 0, Some(1)), "{other}");
         }
+        assert!(world.ask(token, 0, 0, Some(1)), "tokens with the same end do not push each other out");
+    }
+
+    #[test]
+    fn a_token_that_is_verified_twice_at_once_is_kept_once() {
+        let world = World::new(1 << 20);
+        let generation = Generation::new(1);
+        let found = world.cache.known_or_verified(b"token", at(0, world.start, 0), Some(generation), || {
+            assert!(!world.ask("token", 0, 0, Some(1)));
+            Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
+        });
+        assert_eq!(found, Ok(Ok(7)));
+        assert_eq!(world.cache.sessions.len(), 1);
     }
 
     #[test]
@@ -302,6 +315,7 @@ mod tests {
         }
         assert!(world.cache.sessions.weight() <= 64 * 1024);
         assert!(world.cache.sessions.len() > 10);
+        assert!(world.cache.sessions.len() <= 64 * 1024 / (800 + 700), "each takes its token and its session at least");
     }
 
     /// Sessions that come once only do not push out those that come again and again.

@@ -204,6 +204,14 @@ mod tests {
     }
 
     #[test]
+    fn what_it_takes_is_its_text_and_the_places_of_its_members() {
+        let bytes = |text: &str| Payload::parse(text.as_bytes()).expect("well-formed").heap_bytes();
+        assert_eq!(bytes("{}"), 2);
+        assert_eq!(bytes(r#"{"a":1}"#), 7 + size_of::<Member>());
+        assert_eq!(bytes(r#"{"a":"xxxxx","b":2}"#), 19 + 2 * size_of::<Member>());
+    }
+
+    #[test]
     fn many_members_are_all_there() {
         for count in [FEW - 1, FEW, FEW + 1, 3 * FEW] {
             let members: Vec<_> = (0..count).map(|n| format!("\"{n}\":{n}")).collect();

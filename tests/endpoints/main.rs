@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
@@ -13,7 +14,9 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use tower::Service;
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
 use tower_user_metadata::store::{Capabilities, Durability, MemoryStore, MetadataStore, StoreError, StoreErrorKind};
-use tower_user_metadata::{Limits, MetadataUpdate, Precondition, Record, UserId, UserMetadataHandle, Version};
+use tower_user_metadata::{
+    Limits, MetadataUpdate, Precondition, Record, UserId, UserMetadataHandle, Version, metadata_update,
+};
 
 /// An answer, read to its end.
 struct Answer {
@@ -137,6 +140,99 @@ async fn a_write_demands_what_it_says() {
     assert_eq!(send(&metadata, "DELETE", &[("if-match", fourth.etag())], "").await.status, 204);
 }
 
+/// Keeps the documents in memory, and cannot be read.
+#[derive(Debug)]
+struct Unreadable(MemoryStore);
+
+#[async_trait]
+impl MetadataStore for Unreadable {
+    async fn get(&self, _: &UserId) -> Result<Option<Record>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
+    async fn get_many(&self, _: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        self.0.update(user, update, when).await
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        self.0.clear(user, when).await
+    }
+
+    async fn close(&self) {}
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+}
+
+/// What the store can decide it is asked once, and nothing is read for it.
+#[tokio::test]
+async fn a_condition_that_the_store_knows_is_decided_by_the_store() {
+    let metadata = alice(Unreadable(MemoryStore::new()));
+    let first = send(&metadata, "PATCH", &[JSON, ("if-none-match", "*")], r#"{"a":1}"#).await;
+    assert_eq!(first.status, 200);
+    let second = send(&metadata, "PATCH", &[JSON, ("if-match", first.etag())], r#"{"a":2}"#).await;
+    assert_eq!(second.status, 200);
+    let third = send(&metadata, "PATCH", &[JSON, ("if-match", "*")], r#"{"a":3}"#).await;
+    for method in ["PATCH", "DELETE"] {
+        let refused = send(&metadata, method, &[JSON, ("if-match", second.etag())], r#"{"a":4}"#).await;
+        assert_eq!((refused.status, refused.etag()), (412, third.etag()), "{method}");
+    }
+    assert_eq!(send(&metadata, "DELETE", &[("if-match", third.etag())], "").await.status, 204);
+}
+
+/// Keeps the documents in memory; between a read and the write behind it somebody else writes.
+#[derive(Debug)]
+struct Busy(MemoryStore);
+
+#[async_trait]
+impl MetadataStore for Busy {
+    async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        let found = self.0.get(user).await?;
+        self.0.update(user, &metadata_update! { "theirs": true }, &Precondition::None).await?;
+        Ok(found)
+    }
+
+    async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.0.get_many(users).await
+    }
+
+    async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
+        self.0.update(user, update, when).await
+    }
+
+    async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
+        self.0.clear(user, when).await
+    }
+
+    async fn close(&self) {}
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+}
+
+/// Conditions that need a read hold for the document that is written, not for the one that was read.
+#[tokio::test]
+async fn a_condition_is_not_met_by_what_was_overtaken() {
+    for method in ["PATCH", "DELETE"] {
+        let store = MemoryStore::new();
+        let (metadata, busy) = (alice(store.clone()), alice(Busy(store)));
+        let absent = send(&busy, method, &[JSON, ("if-none-match", "\"x\"")], r#"{"a":1}"#).await;
+        assert_eq!(absent.status, 412, "{method}");
+        let seen = send(&metadata, "GET", &[], "").await;
+        assert_eq!(seen.body, r#"{"theirs":true}"#, "{method}");
+        let several = format!("\"x\", {}", seen.etag());
+        let overtaken = send(&busy, method, &[JSON, ("if-match", &several)], r#"{"a":1}"#).await;
+        assert_eq!(overtaken.status, 412, "{method}");
+        assert_eq!(send(&metadata, "GET", &[], "").await.body, seen.body, "{method}");
+    }
+}
+
 #[tokio::test]
 async fn preconditions_can_be_required() {
     let metadata = alice(MemoryStore::new());
@@ -194,14 +290,15 @@ async fn a_bad_request_is_told_apart_and_changes_nothing() {
     assert_eq!((method.status, method.header("allow")), (405, Some("GET, HEAD, PATCH, DELETE")));
 }
 
-/// A body that never announces its length and never ends.
-struct Endless;
+/// A body that never announces its length and never ends; counts the bytes that are read of it.
+struct Endless(Arc<AtomicUsize>);
 
 impl Body for Endless {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.fetch_add(1024, Ordering::SeqCst);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; 1024])))))
     }
 }
@@ -210,8 +307,11 @@ impl Body for Endless {
 async fn a_body_is_read_to_the_limit_and_not_further() {
     let metadata = alice(MemoryStore::new());
     let request = Request::patch("/").header(JSON.0, JSON.1).extension(metadata.clone());
-    let endless = answer(UserMetadataEndpoints::new(), request.body(Endless).expect("a request")).await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let body = Endless(Arc::clone(&read));
+    let endless = answer(UserMetadataEndpoints::new(), request.body(body).expect("a request")).await;
     assert_eq!((endless.status, endless.body.contains("65536")), (413, true));
+    assert_eq!(read.load(Ordering::SeqCst), 65_536 + 1_024);
 
     let broken = futures_chunks([Ok("{\"a\":"), Err("the client hung up")]);
     let request = Request::patch("/").header(JSON.0, JSON.1).extension(metadata.clone());

@@ -17,6 +17,20 @@ async fn a_known_session_ends_on_its_expiry_by_the_clock() {
     assert_eq!(world.ask(&token), Err(Kind::Expired));
 }
 
+/// By each of the clocks.
+#[tokio::test(start_paused = true)]
+async fn a_leeway_is_one_for_known_sessions_too() {
+    let (world, token) = (World::with_leeway(1 << 20, Duration::from_secs(10)), token("alice"));
+    assert!(world.ask(&token).is_ok());
+    world.clock.set(START + LIFETIME + 9);
+    assert!(world.is_known(&token));
+    tokio::time::advance(Duration::from_secs(LIFETIME.unsigned_abs() + 9)).await;
+    assert!(world.is_known(&token));
+    world.clock.set(START + LIFETIME + 10);
+    assert!(!world.is_known(&token));
+    assert_eq!(world.ask(&token), Err(Kind::Expired));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_known_session_ends_when_its_time_has_passed_whatever_the_clock_says() {
     let (world, token) = (World::new(1 << 20), token("alice"));

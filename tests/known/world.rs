@@ -63,11 +63,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(cache_bytes: usize) -> Self {
+        Self::with_leeway(cache_bytes, Duration::ZERO)
+    }
+
+    pub(crate) fn with_leeway(cache_bytes: usize, leeway: Duration) -> Self {
         let clock = Hand(Arc::new(AtomicI64::new(START)));
         let keys = Keys(Arc::default());
         keys.set(Some(keys_of(SECRET)));
         let source: Arc<dyn KeySource> = Arc::new(keys.clone());
-        let verifier = JwtVerifier::builder(source).with_cache_bytes(cache_bytes).build();
+        let verifier = JwtVerifier::builder(source).with_cache_bytes(cache_bytes).with_leeway(leeway).build();
         let authenticator = Authenticator::new(verifier.clone(), MemoryStore::new()).with_clock(clock.clone());
         Self { clock, keys, verifier, authenticator }
     }

@@ -1,16 +1,19 @@
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use serde_json::json;
 use tower::{Layer, Service, service_fn};
-use tower_user_metadata::session::claims::{ClaimInput, ClaimRejection, ClaimValidator};
+use tower_user_metadata::session::Clock;
+use tower_user_metadata::session::claims::{ClaimInput, ClaimRejection, ClaimValidator, Expiry};
 use tower_user_metadata::{AuthError, AuthErrorKind};
 
-use crate::verifier::{Body, answer, both_ways, layer, run, with_token};
+use crate::verifier::{Body, Scripted, answer, both_ways, layer, run, with_token};
 
 /// Refuses everybody.
 #[derive(Debug)]
@@ -114,6 +117,46 @@ fn each_kind_has_its_answer() {
         // What is let through is the handler's alone.
         let response = send("open", with_token("good"));
         assert!(response.headers().is_empty() && response.extensions().get::<AuthError>().is_none());
+    }
+}
+
+/// What a request must prove, and what its session must claim, does not depend on how long its verification took.
+#[test]
+fn a_wait_takes_nothing_off_the_demands() {
+    for verifier in both_ways() {
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(answer("inner")) });
+        let mut open = layer(&verifier).layer(handler);
+        let post = |proof: Option<&str>| {
+            let request = Request::post("/").header("cookie", "sAccessToken=good");
+            proof.into_iter().fold(request, |request, proof| request.header("rid", proof)).body(()).expect("a request")
+        };
+        let refused = run(open.call(post(None))).expect("infallible");
+        assert_eq!(refused.extensions().get::<AuthError>().expect("an error").kind(), AuthErrorKind::AntiCsrf);
+        assert_eq!(run(open.call(post(Some("session")))).expect("infallible").status(), StatusCode::OK);
+        let mut closed = layer(&verifier).with_claim_validator(Closed).layer(handler);
+        let refused = run(closed.call(with_token("good"))).expect("infallible");
+        assert_eq!(refused.extensions().get::<AuthError>().expect("an error").kind(), AuthErrorKind::InvalidClaims);
+    }
+}
+
+/// Each time it is looked at, a minute has passed; the session of these tests ends three minutes after the first.
+#[derive(Debug, Default)]
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(4_000_000_000 - 180 + 60 * self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// Claims are judged at the time when the wait is over.
+#[test]
+fn a_session_that_ran_short_during_a_wait_is_refused() {
+    for (verifier, status) in [(Scripted::at_once(), StatusCode::OK), (Scripted::after(2), StatusCode::FORBIDDEN)] {
+        let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(answer("inner")) });
+        let lasting = Expiry::at_least(Duration::from_secs(150));
+        let layer = layer(&verifier).with_clock(Hasty::default()).with_claim_validator(lasting);
+        assert_eq!(run(layer.layer(handler).call(with_token("good"))).expect("infallible").status(), status);
     }
 }
 

@@ -5,7 +5,9 @@ use http::{Extensions, Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_user_metadata::layer::NoSession;
 use tower_user_metadata::store::{MemoryStore, MetadataStore};
-use tower_user_metadata::{Precondition, Session, UserId, UserMetadataHandle, UserMetadataLayer, metadata_update};
+use tower_user_metadata::{
+    Authenticator, Limits, Precondition, Session, UserId, UserMetadataHandle, UserMetadataLayer, metadata_update,
+};
 
 use crate::verifier::{Body, Scripted, answer, both_ways, layer, run, session, with_token};
 
@@ -83,6 +85,14 @@ async fn the_handle_reads_and_writes_the_store_of_the_layer() {
     assert_eq!(record.metadata.to_json(), r#"{"theme":"dark"}"#);
     handle.clear_if(Precondition::None).await.expect("memory");
     assert!(store.get(&alice).await.expect("memory").is_none());
+}
+
+/// An adapter reads bodies up to them before the store is asked.
+#[test]
+fn the_limits_are_those_of_the_store() {
+    let limits = Limits::default().with_document_bytes(7).with_root_fields(3);
+    let store = MemoryStore::new().with_limits(limits);
+    assert_eq!(Authenticator::new(Scripted::at_once(), store).limits(), limits);
 }
 
 #[tokio::test]

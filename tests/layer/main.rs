@@ -2,5 +2,6 @@
 
 mod answers;
 mod extensions;
+mod logs;
 mod tower_contract;
 mod verifier;

@@ -1,8 +1,10 @@
+use http::Request;
+use tower_user_metadata::session::TokenSources;
 use tower_user_metadata::session::keys::{Algorithm, KeySet, VerificationKey};
-use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::{AntiCsrf, AuthErrorKind as Kind, JwtVerifier, UserMetadataLayer};
 
-use super::{NOW, all_get, verdict};
-use crate::harness::{At, layer};
+use super::{NOW, Verdict, all_get, verdict};
+use crate::harness::{At, Outcome, layer, send, send_bearer};
 use crate::mint::{Signer, supertokens_claims, supertokens_header};
 
 const KID: &str = "d-1800000000000";
@@ -153,6 +155,41 @@ fn each_version_has_its_claims() {
     }
     // In version 3 these names are the application's.
     assert_eq!(sent("3", &v5.replace("\"public\"", "7").replace("\"rsub\":\"user-1\"", "\"rsub\":null")), Ok(Ok(())));
+    // And so they are shown to it.
+    for (version, custom) in [("3", vec!["tId", "rsub"]), ("4", vec!["rsub"]), ("5", vec![])] {
+        let header = supertokens_header(KID).replace("\"5\"", &format!("\"{version}\""));
+        let answer = send_bearer(&layer, signer.token(header, &v5).as_bytes()).expect("a header value");
+        let Ok(Outcome::Accepted(session)) = answer.outcome() else { panic!("{version} is refused") };
+        assert_eq!(session.custom_claims().map(|(name, _)| name).collect::<Vec<_>>(), custom, "{version}");
+    }
+}
+
+/// The proof is the token of the session, whole, also for a session that is known already; nothing stands for one that
+/// is empty or not there.
+#[test]
+fn proofs_that_are_tokens() {
+    let (signer, layer) = dynamic();
+    let layer = layer.with_token_sources(TokenSources::supertokens(AntiCsrf::ViaToken));
+    let post = |csrf: Option<&str>, proofs: &[&str]| -> Result<Verdict, String> {
+        let token = signer.token(supertokens_header(KID), supertokens_claims("user-1", csrf, NOW, ""));
+        let request = Request::post("/").header("cookie", format!("sAccessToken={token}"));
+        let request = proofs.iter().fold(request, |request, proof| request.header("anti-csrf", *proof));
+        match send(&layer, request.body(()).expect("a request")).outcome()? {
+            Outcome::Accepted(_) => Ok(Ok(())),
+            Outcome::Refused(kind) => Ok(Err(kind)),
+        }
+    };
+    for _ in 0..2 {
+        assert_eq!(post(Some("csrf"), &["csrf"]), Ok(Ok(())));
+        for proofs in [&[][..], &[""], &["csr"], &["csrff"], &["CSRF"], &["null"], &["csrf", "csrf"], &["x", "csrf"]] {
+            assert_eq!(post(Some("csrf"), proofs), Ok(Err(Kind::AntiCsrf)), "{proofs:?}");
+        }
+        for csrf in [Some(""), None] {
+            for proofs in [&[][..], &[""], &["null"], &["csrf"]] {
+                assert_eq!(post(csrf, proofs), Ok(Err(Kind::AntiCsrf)), "{csrf:?} {proofs:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -165,7 +202,17 @@ fn legacy_claims() {
         ("\"user-1\"", vec!["null", "1", "\"\"", "\" a\"", "\"a\\u0000\"", "[]"]),
         (
             "1800003600000",
-            vec!["null", "\"1800003600000\"", "1800003600000.0", "1.8e12", "-1", "true", "18446744073709551615"],
+            vec![
+                "null",
+                "\"1800003600000\"",
+                "1800003600000.0",
+                "1.8e12",
+                "-1",
+                "true",
+                "253402300800000",
+                "9223372036854775807",
+                "18446744073709551615",
+            ],
         ),
         ("1800000000000", vec!["null", "\"1\"", "1e3", "-1", "{}"]),
         ("\"h\"", vec!["null", "\"\"", "1", "\"\\n\""]),
@@ -187,7 +234,7 @@ fn legacy_claims() {
     for time in ["1800000000000", "1799999999999", "0"] {
         assert_eq!(sent(&good.replace("1800003600000", time)), Ok(Err(Kind::Expired)), "{time}");
     }
-    assert_eq!(sent(&good.replace("1800003600000", "1800000000001")), Ok(Ok(())));
+    all_get(Ok(()), ["1800000000001", "253402300799999"], |time| sent(&good.replace("1800003600000", time)));
     // Signed by nobody we know: of several keys none fits.
     let stranger = Signer::fresh_rsa();
     assert_eq!(verdict(&layer, stranger.legacy_token(good)), Ok(Err(Kind::BadSignature)));
@@ -231,6 +278,15 @@ fn issuers_and_audiences() {
         assert_eq!(verdict(&both, &legacy), Ok(issuer), "{claims}");
         assert_eq!(verdict(&ours, &legacy), Ok(audience), "{claims}");
     }
+}
+
+/// A core signs with RS256 alone, whatever other keys the verifier was given.
+#[test]
+fn keys_of_other_algorithms_sign_no_session() {
+    let signer = Signer::secret(super::SECRET);
+    let layer = layer(JwtVerifier::supertokens(signer.verification_key()).build(), At::seconds(NOW));
+    let header = supertokens_header(KID).replace("RS256", signer.alg());
+    assert_eq!(verdict(&layer, signer.token(header, claims())), Ok(Err(Kind::BadSignature)));
 }
 
 /// The keys that are tried for a token that names none are those of its algorithm.
