@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -16,9 +16,10 @@ use super::query;
 /// that is done with, and begins it anew. 4 MiB of 4 KiB pages.
 const EASY: u32 = 1_000;
 
-/// Pages in the log after which a writer that never pauses is made to: 32 MiB of 4 KiB pages. Fewer would make more of
-/// its groups wait, more would make a longer log to read after a crash.
-const BOUND: u32 = 8_000;
+/// Pages in the log after which a writer that never pauses is made to: 64 MiB of 4 KiB pages. One group waits
+/// each time; with 64 writers that is one of some 250. Fewer pages would make more of them wait, more would make a
+/// longer log to read after a crash.
+const BOUND: u32 = 16_000;
 
 /// Bytes to which the file of the log is cut when it begins anew and has grown past the bound, after somebody else
 /// read for long.
@@ -27,18 +28,15 @@ pub(super) const LOG_BYTES: u32 = 2 * BOUND * 4_096;
 /// How long a checkpoint waits for readers before it gives up: the writer is waiting too.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// A checkpoint that takes less has left little to sync, so that the next one will be as quick.
-const QUICK: Duration = Duration::from_millis(4);
-
-/// Checkpoints beside the writer before it waits for one, quick or not.
-const ROUNDS: u32 = 6;
-
-/// Time enough for a checkpoint to copy what one or two groups wrote.
-const COPYING: Duration = Duration::from_millis(1);
+/// Checkpoints beside the writer before it waits for one: the first copies nearly all pages, the second those that were
+/// written meanwhile. SQLite syncs the database only where a checkpoint has copied the last page that there is by then,
+/// so not beside a writer that goes on, and the checkpoint that it waits for syncs all of them. To make it stand still
+/// for a sync beside it, too, would make more groups wait: its next commit waits for the same disk.
+const ROUNDS: u32 = 2;
 
 /// What the writer asks for; the sender tells by going away that it is over.
 enum Ask {
-    Beside(SyncSender<()>),
+    Beside,
     Restart(SyncSender<()>),
 }
 
@@ -47,10 +45,6 @@ enum Ask {
 struct Shared {
     /// Pages in the log at the last commit of the writer.
     pages: AtomicU32,
-    /// Pages of it that are in the database.
-    moved: AtomicU32,
-    /// The last checkpoint beside the writer was quick.
-    quick: AtomicBool,
     running: AtomicBool,
 }
 
@@ -93,7 +87,6 @@ impl Checkpoints {
         let pages = self.shared.pages.load(Ordering::Relaxed);
         if pages < self.seen {
             (self.next, self.bound, self.rounds) = (EASY, BOUND, 0);
-            self.shared.moved.store(0, Ordering::Relaxed);
         }
         self.seen = pages;
         if pages >= self.bound {
@@ -109,30 +102,22 @@ impl Checkpoints {
         if self.is_running() && pages < self.bound.saturating_mul(2) {
             return;
         }
-        let quick = self.rounds > 0 && self.shared.quick.load(Ordering::Relaxed);
-        if quick || self.rounds >= ROUNDS {
+        if self.rounds >= ROUNDS {
             self.restart(pages);
             return;
         }
         self.rounds += 1;
-        let over = self.beside();
-        if pages.saturating_sub(self.shared.moved.load(Ordering::Relaxed)) < EASY {
-            // SQLite syncs the database only where a checkpoint has copied the last page that there is by then. So
-            // the writer stands still while the few that are left are copied, and goes on while they are synced.
-            let _ = over.recv_timeout(COPYING);
-        }
+        self.beside();
     }
 
     fn is_running(&self) -> bool {
         self.shared.running.load(Ordering::Acquire)
     }
 
-    fn beside(&self) -> Receiver<()> {
-        let (done, over) = sync_channel(0);
+    fn beside(&self) {
         self.shared.running.store(true, Ordering::Release);
         // A checkpointer that is gone leaves the log long, and the documents whole.
-        let _ = self.asks.send(Ask::Beside(done));
-        over
+        let _ = self.asks.send(Ask::Beside);
     }
 
     fn restart(&mut self, pages: u32) {
@@ -153,34 +138,28 @@ impl Checkpointer {
     pub(super) fn run(self, connection: &Connection) {
         while let Ok(ask) = self.asks.recv() {
             match ask {
-                Ask::Beside(done) => {
-                    let start = Instant::now();
-                    self.note(query::checkpoint(connection), false);
-                    self.shared.quick.store(start.elapsed() < QUICK, Ordering::Relaxed);
+                Ask::Beside => {
+                    note(query::checkpoint(connection), false);
                     self.shared.running.store(false, Ordering::Release);
-                    drop(done);
                 }
                 Ask::Restart(done) => {
-                    self.note(query::restart_log(connection), true);
+                    note(query::restart_log(connection), true);
                     drop(done);
                 }
             }
         }
     }
+}
 
-    fn note(&self, outcome: rusqlite::Result<query::Checkpoint>, must_finish: bool) {
-        match outcome {
-            Ok(checkpoint) => {
-                self.shared.moved.store(checkpoint.moved, Ordering::Relaxed);
-                if checkpoint.blocked && must_finish {
-                    tracing::warn!(
-                        "the write-ahead log of the metadata store grows: another connection reads for long"
-                    );
-                }
+fn note(outcome: rusqlite::Result<bool>, must_finish: bool) {
+    match outcome {
+        Ok(blocked) => {
+            if blocked && must_finish {
+                tracing::warn!("the write-ahead log of the metadata store grows: another connection reads for long");
             }
-            // The pages stay in the log, from which everybody reads them; the next checkpoint tries again.
-            Err(error) => tracing::warn!(%error, "a checkpoint of the metadata store failed"),
         }
+        // The pages stay in the log, from which everybody reads them; the next checkpoint tries again.
+        Err(error) => tracing::warn!(%error, "a checkpoint of the metadata store failed"),
     }
 }
 

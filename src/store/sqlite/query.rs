@@ -114,34 +114,20 @@ pub(super) fn be_patient(connection: &mut Connection, patience: Duration) -> Res
     }))
 }
 
-/// What a checkpoint left behind.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Checkpoint {
-    /// Somebody who reads or writes kept it from its end.
-    pub(super) blocked: bool,
-    /// Pages of the log that are in the database now.
-    pub(super) moved: u32,
-}
-
-/// Moves as many pages from the log to the database as can be moved without waiting for anybody.
-pub(super) fn checkpoint(connection: &Connection) -> Result<Checkpoint> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), checkpoint_row)
+/// Moves as many pages from the log to the database as can be moved without waiting for anybody. Tells, as the next two
+/// do, whether somebody who reads or writes kept it from its end.
+pub(super) fn checkpoint(connection: &Connection) -> Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| row.get(0))
 }
 
 /// Moves all pages and waits for readers, so that the next write begins the log anew.
-pub(super) fn restart_log(connection: &Connection) -> Result<Checkpoint> {
-    connection.query_row("PRAGMA wal_checkpoint(RESTART)", (), checkpoint_row)
+pub(super) fn restart_log(connection: &Connection) -> Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(RESTART)", (), |row| row.get(0))
 }
 
 /// As [`restart_log`], and cuts the file to nothing.
-pub(super) fn empty_log(connection: &Connection) -> Result<Checkpoint> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), checkpoint_row)
-}
-
-fn checkpoint_row(row: &Row<'_>) -> Result<Checkpoint> {
-    // Minus one stands for a log that nobody has opened yet.
-    let moved = u32::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
-    Ok(Checkpoint { blocked: row.get(0)?, moved })
+pub(super) fn empty_log(connection: &Connection) -> Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))
 }
 
 /// The statements of a reader, compiled once.
