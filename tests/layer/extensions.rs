@@ -1,12 +1,15 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Extensions, Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_user_metadata::layer::NoSession;
+use tower_user_metadata::session::claims::PrimitiveArrayClaim;
 use tower_user_metadata::store::{MemoryStore, MetadataStore};
 use tower_user_metadata::{
-    Authenticator, Limits, Precondition, Session, UserId, UserMetadataHandle, UserMetadataLayer, metadata_update,
+    AuthErrorKind, Authenticator, Limits, Precondition, Session, UserId, UserMetadataHandle, UserMetadataLayer,
+    metadata_update,
 };
 
 use crate::verifier::{Body, Scripted, answer, both_ways, layer, run, session, with_token};
@@ -93,6 +96,23 @@ fn the_limits_are_those_of_the_store() {
     let limits = Limits::default().with_document_bytes(7).with_root_fields(3);
     let store = MemoryStore::new().with_limits(limits);
     assert_eq!(Authenticator::new(Scripted::at_once(), store).limits(), limits);
+}
+
+/// A demand in the midst of a handler is what it would be at the layer.
+#[test]
+fn a_session_can_be_checked_once_more() {
+    let authenticator = Authenticator::new(Scripted::at_once(), MemoryStore::new());
+    let admin = PrimitiveArrayClaim::USER_ROLE.includes("admin");
+    for (claims, expected) in [
+        (r#"{"st-role":{"v":["admin"],"t":1}}"#, None),
+        (r#"{"st-role":{"v":["user"],"t":1}}"#, Some(AuthErrorKind::InvalidClaims)),
+        ("{}", Some(AuthErrorKind::InvalidClaims)),
+    ] {
+        let alice = UserId::new("alice").expect("an id");
+        let session = Session::assertion(alice, UNIX_EPOCH + Duration::from_secs(4_000_000_000));
+        let session = session.with_claims(claims.as_bytes(), &[]).expect("claims").build();
+        assert_eq!(authenticator.check(&session, &admin).err().map(|error| error.kind()), expected, "{claims}");
+    }
 }
 
 #[tokio::test]

@@ -214,3 +214,40 @@ fn sets_in_which_a_token_could_mean_two_keys() {
     assert_eq!(verdict(&layer, signer.token(super::HEADER, CLAIMS)), Ok(Err(Kind::UnknownKey)));
     assert_eq!(verdict(&layer, signer.token(r#"{"alg":"HS256","kid":"b"}"#, CLAIMS)), Ok(Ok(())));
 }
+
+/// Not the first and not the last of them, whatever stands between.
+#[test]
+fn of_the_keys_of_one_name_in_a_jwk_set_none_is_used() {
+    const OTHER: &str = "fU0Of2FTpptiQrUiq77mhf2kQg-INLEIw72uNp71Sfo";
+    let key = |kid: Option<&str>, x: &str| {
+        let mut key = json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+        if let Some(kid) = kid {
+            key["kid"] = json!(kid);
+        }
+        key
+    };
+    for (keys, usable, skipped) in [
+        (vec![key(Some("twin"), X), key(Some("good"), X), key(Some("twin"), OTHER)], 1, 1),
+        (vec![key(Some("twin"), X), key(Some("twin"), X), key(Some("good"), X), key(Some("twin"), OTHER)], 1, 2),
+        (vec![key(Some("good"), X), key(None, X), key(None, OTHER)], 1, 1),
+        (vec![key(Some("good"), X), key(Some("Good"), OTHER)], 2, 0),
+    ] {
+        let jwks = json!({ "keys": keys }).to_string();
+        let set = KeySet::from_jwks(jwks.as_bytes(), &[Algorithm::EdDSA]).expect("a key set");
+        assert_eq!((set.len(), set.skipped().len()), (usable, skipped), "{jwks}");
+        assert!(set.skipped().iter().all(|skipped| skipped.reason == InvalidKey::DuplicateKid), "{jwks}");
+    }
+    let twins = json!({ "keys": [key(Some("twin"), X), key(Some("twin"), OTHER)] }).to_string();
+    assert!(KeySet::from_jwks(twins.as_bytes(), &[Algorithm::EdDSA]).is_err());
+}
+
+#[test]
+fn points_that_are_not_on_their_curve() {
+    // RFC 7517 appendix A.1.
+    let (x, y) = ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM");
+    let jwk = |x: &str, y: &str| json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y });
+    assert_eq!(refusal(Algorithm::ES256, &jwk(x, y)), None);
+    for (x, y) in [(y, x), (x, x), (y, y)] {
+        assert_eq!(refusal(Algorithm::ES256, &jwk(x, y)), Some(InvalidKey::InvalidPoint), "{x} {y}");
+    }
+}
