@@ -1,58 +1,29 @@
 //! What operators are told, and what nobody is.
 
-use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 
 use tokio::time::{Duration, advance};
 use tower_user_metadata::session::AuthErrorKind as Kind;
 use tower_user_metadata::session::keys::{InvalidKey, Jwks};
-use tracing::field::{Field, Visit};
-use tracing::span;
 
 use crate::keys::{Key, set, verifier, verify};
+use crate::log::Lines;
 use crate::run_alone;
 use crate::script::{Reply, Script};
 
 /// Set for the process in which a test is alone.
 const ALONE: &str = "TEST_IS_ALONE";
 
-/// Keeps each event as a line.
+/// What was logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+struct Told(Arc<Mutex<Vec<String>>>);
 
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, " {}={value:?}", field.name());
-    }
-}
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
+impl Told {
+    fn keeper(&self) -> Lines<impl Fn(String) + use<>> {
+        let told = self.clone();
+        Lines(move |line| told.0.lock().expect("a lock").push(line))
     }
 
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().expect("a lock").push(line.0);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-impl Lines {
     /// The lines so far that are ours; they are forgotten.
     fn take(&self) -> Vec<String> {
         let lines = std::mem::take(&mut *self.0.lock().expect("a lock"));
@@ -72,8 +43,8 @@ async fn odd_keys_are_told_once_and_their_values_never() {
     if std::env::var_os(ALONE).is_none() {
         return;
     }
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
+    let lines = Told::default();
+    let _guard = tracing::subscriber::set_default(lines.keeper());
     let good = Key::new("a");
     let private = good.jwk().replace("\"x\"", "\"d\":\"VerySecretValue\",\"x\"");
     let keys = [

@@ -3,6 +3,8 @@
 mod documents;
 mod flight;
 mod keys;
+#[path = "../support/log.rs"]
+mod log;
 mod logs;
 mod schedule;
 mod script;

@@ -2,6 +2,8 @@
 
 mod answers;
 mod extensions;
+#[path = "../support/log.rs"]
+mod log;
 mod logs;
 mod tower_contract;
 mod verifier;
