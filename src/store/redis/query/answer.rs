@@ -116,7 +116,7 @@ mod tests {
         for length in 0..whole.len() {
             assert!(joined(&whole[..length]).is_err(), "{length}");
         }
-        for entry in [&b"1\0fb\0true"[..], b"1\0", b"\0", b"1\04"] {
+        for entry in [&b"1\0fb\0true"[..], b"1\0", b"\0", b"1\x004"] {
             assert!(joined(&join(&[b"v", b"00f3a60b2d1c9e47", b"fa", entry])).is_err());
         }
     }
