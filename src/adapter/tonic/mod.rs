@@ -29,7 +29,7 @@
 //! The message is that of the HTTP body.
 //!
 //! A method that panics has no status: tonic resets its stream, which a client hears as `CANCELLED`, and goes on with the
-//! other calls of the connection. A layer around the server that catches panics can answer `INTERNAL` instead.
+//! other calls of the connection.
 //!
 //! ```
 //! use tonic::{Code, Request, Response, Status};

@@ -2,6 +2,7 @@ mod batched;
 mod cached;
 mod conformance;
 mod interleavings;
+mod modify;
 mod notices;
 mod observed;
 mod once;
