@@ -16,10 +16,11 @@ use http_body_util::{BodyExt, Full};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::claims::{BooleanClaim, ClaimInput, ClaimRejection, ClaimValidator};
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{JwtVerifier, Session, UserMetadataLayer};
+use tower_user_metadata::{Session, UserMetadataLayer};
 
 /// Lets in whoever accepted the terms of use, in this edition or a later one: `"terms": 3` in the token.
 #[derive(Debug)]

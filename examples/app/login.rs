@@ -2,8 +2,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{EncodingKey, Header};
 use serde::{Deserialize, Serialize};
+use tower_user_metadata::UserId;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-use tower_user_metadata::{JwtVerifier, UserId};
 
 use super::{Error, Reply};
 

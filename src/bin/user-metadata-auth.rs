@@ -23,9 +23,9 @@ use tower::{Layer, Service, service_fn};
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
 use tower_user_metadata::forward_auth::ForwardAuth;
 use tower_user_metadata::session::keys::{Algorithm, Jwks};
-use tower_user_metadata::session::{AntiCsrf, TokenSource, TokenSources};
+use tower_user_metadata::session::{AntiCsrf, JwtVerifier, TokenSource, TokenSources};
 use tower_user_metadata::store::{self, MemoryStore, MetadataStore};
-use tower_user_metadata::{Authenticator, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::{Authenticator, UserMetadataLayer};
 
 const HELP: &str = "\
 user-metadata-auth answers the session checks of nginx, Traefik, Caddy and Envoy, and keeps metadata of users.

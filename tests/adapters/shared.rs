@@ -13,10 +13,11 @@ use jsonwebtoken::{EncodingKey, Header};
 use tower::{Layer, ServiceExt, service_fn};
 
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::claims::PrimitiveArrayClaim;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{Authenticator, JwtVerifier, Limits, StoreError, StoreErrorKind, UserMetadataLayer, Version};
+use tower_user_metadata::{Authenticator, Limits, StoreError, StoreErrorKind, UserMetadataLayer, Version};
 
 const SECRET: &[u8] = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
 const MINUTE: Duration = Duration::from_secs(60);

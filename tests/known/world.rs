@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, header};
 use jsonwebtoken::{EncodingKey, Header};
+use tower_user_metadata::Authenticator;
 use tower_user_metadata::session::keys::{Algorithm, KeySet, KeySource, VerificationKey};
-use tower_user_metadata::session::{AuthErrorKind, Clock, SessionVerifier, Verdict, VerifyInput};
+use tower_user_metadata::session::{AuthErrorKind, Clock, JwtVerifier, SessionVerifier, Verdict, VerifyInput};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{Authenticator, JwtVerifier};
 
 pub(crate) const SECRET: &[u8; 32] = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
 

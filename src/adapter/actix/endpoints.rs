@@ -14,7 +14,8 @@ use crate::handle::UserMetadataHandle;
 /// use tower_user_metadata::adapter::actix::{endpoints, user_metadata};
 /// use tower_user_metadata::endpoints::UserMetadataEndpoints;
 /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-/// # use tower_user_metadata::{Authenticator, JwtVerifier, store::MemoryStore};
+/// # use tower_user_metadata::session::JwtVerifier;
+/// # use tower_user_metadata::{Authenticator, store::MemoryStore};
 ///
 /// # actix_web::rt::System::new().block_on(async {
 /// # let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";

@@ -73,7 +73,8 @@ pub fn metadata_update(
 /// use tower_user_metadata::adapter::warp::{endpoints, recover};
 /// use tower_user_metadata::endpoints::UserMetadataEndpoints;
 /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-/// # use tower_user_metadata::{Authenticator, JwtVerifier, store::MemoryStore};
+/// # use tower_user_metadata::session::JwtVerifier;
+/// # use tower_user_metadata::{Authenticator, store::MemoryStore};
 /// use warp::Filter;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {

@@ -69,7 +69,8 @@ struct Tokens {
 /// use tower_user_metadata::conformance::adapter::{self, TokenKind, USER};
 /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 /// # use tower_user_metadata::store::MemoryStore;
-/// # use tower_user_metadata::{JwtVerifier, MetadataUpdate, StoreError, UserMetadataHandle, UserMetadataLayer};
+/// # use tower_user_metadata::session::JwtVerifier;
+/// # use tower_user_metadata::{MetadataUpdate, StoreError, UserMetadataHandle, UserMetadataLayer};
 /// #
 /// # async fn user_info(metadata: UserMetadataHandle) -> Result<impl IntoResponse, StoreError> {
 /// #     Ok(Json(metadata.get().await?))

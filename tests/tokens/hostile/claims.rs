@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::session::JwtVerifier;
+use tower_user_metadata::{AuthErrorKind as Kind, UserMetadataLayer};
 
 use super::{HEADER, NOW, SECRET, all_get, plain, verdict};
 use crate::harness::{At, layer};

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
+use tower_user_metadata::AuthErrorKind as Kind;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, InvalidKey, KeySet, VerificationKey};
-use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier};
 
 use super::{CLAIMS, NOW, verdict};
 use crate::harness::{At, layer};

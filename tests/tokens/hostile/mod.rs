@@ -8,7 +8,8 @@ mod keys;
 mod random;
 mod supertokens;
 
-use tower_user_metadata::{AuthErrorKind, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::session::JwtVerifier;
+use tower_user_metadata::{AuthErrorKind, UserMetadataLayer};
 
 use crate::harness::{At, Outcome, layer, send_bearer};
 use crate::mint::Signer;
