@@ -248,7 +248,7 @@ async fn preconditions_can_be_required() {
             request = request.header(name, value);
         }
         let request = request.body(Full::<Bytes>::from("{\"a\":1}")).expect("a request");
-        let answer = answer(UserMetadataEndpoints::new().require_preconditions(), request).await;
+        let answer = answer(UserMetadataEndpoints::new().with_required_preconditions(), request).await;
         assert_eq!(answer.status, status, "{method} {condition:?}");
     }
 }
