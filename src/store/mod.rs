@@ -16,7 +16,6 @@ mod changes;
 mod connect;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod deadline;
-mod error;
 mod ext;
 #[cfg(any(feature = "mariadb", feature = "postgres"))]
 mod failure;
@@ -43,7 +42,6 @@ use async_trait::async_trait;
 pub use capabilities::{Capabilities, Durability};
 pub use changes::{Change, ChangeListener, Changes};
 pub use connect::connect;
-pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
 #[cfg(feature = "mariadb")]
 pub use mariadb::MariadbStore;
@@ -60,6 +58,7 @@ pub use waits::PoolWait;
 pub use wrap::{BatchedStore, CachedStore, ObservedStore, TimeoutStore};
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
+pub use crate::store_error::{StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
 /// Keeps one JSON document a user; chosen at start-up and shared as `Arc<dyn MetadataStore>`.
