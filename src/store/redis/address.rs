@@ -14,7 +14,7 @@ pub(super) enum Address {
 
 /// The servers that a URL names.
 #[derive(Clone, PartialEq)]
-pub(super) enum Place {
+pub(super) enum Target {
     One(Address),
     /// Some servers of a Cluster, by which the others are found.
     Cluster(Vec<Address>),
@@ -22,7 +22,7 @@ pub(super) enum Place {
 
 /// What a URL says.
 pub(super) struct Location {
-    pub(super) place: Place,
+    pub(super) target: Target,
     pub(super) tls: bool,
     /// Name, password and database.
     pub(super) login: RedisConnectionInfo,
@@ -50,7 +50,7 @@ impl Location {
             let server = format!("{scheme}://{before}{host}").into_connection_info();
             server.map_err(|_| problem("a host, port, name, password or database in it is malformed"))
         };
-        let (place, login) = if cluster {
+        let (target, login) = if cluster {
             let servers = hosts.split(',').map(parse).collect::<Result<Vec<_>, _>>()?;
             let seeds = servers.iter().map(|server| Address::new(server.addr())).collect::<Result<_, _>>()?;
             let mut logins = servers.iter().map(ConnectionInfo::redis_settings);
@@ -58,16 +58,16 @@ impl Location {
                 return Err(problem("a Cluster has one database only, so none can be named"));
             }
             let login = servers.first().map(ConnectionInfo::redis_settings).cloned().unwrap_or_default();
-            (Place::Cluster(seeds), login)
+            (Target::Cluster(seeds), login)
         } else {
             if hosts.contains(',') {
                 return Err(problem("several servers are for `redis+cluster:` or `rediss+cluster:`"));
             }
             let server = parse(hosts)?;
-            (Place::One(Address::new(server.addr())?), server.redis_settings().clone())
+            (Target::One(Address::new(server.addr())?), server.redis_settings().clone())
         };
         let login = login.set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        Ok(Self { place, tls, login })
+        Ok(Self { target, tls, login })
     }
 }
 
@@ -106,20 +106,20 @@ mod tests {
         Address::Tcp(host.to_owned(), port)
     }
 
-    fn place(url: &str) -> Option<Place> {
-        Location::parse(url).ok().map(|location| location.place)
+    fn target(url: &str) -> Option<Target> {
+        Location::parse(url).ok().map(|location| location.target)
     }
 
     #[test]
     fn a_url_names_servers() {
-        assert!(place("redis://localhost") == Some(Place::One(tcp("localhost", 6379))));
-        assert!(place("rediss://[::1]:7000/3") == Some(Place::One(tcp("::1", 7000))));
-        let several = place("redis+cluster://u:p@a:1,b:2,[::1]:3");
-        assert!(several == Some(Place::Cluster(vec![tcp("a", 1), tcp("b", 2), tcp("::1", 3)])));
+        assert!(target("redis://localhost") == Some(Target::One(tcp("localhost", 6379))));
+        assert!(target("rediss://[::1]:7000/3") == Some(Target::One(tcp("::1", 7000))));
+        let several = target("redis+cluster://u:p@a:1,b:2,[::1]:3");
+        assert!(several == Some(Target::Cluster(vec![tcp("a", 1), tcp("b", 2), tcp("::1", 3)])));
         #[cfg(unix)]
         {
-            let socket = Place::One(Address::Socket("/run/redis.sock".into()));
-            assert!(place("redis+unix:///run/redis.sock") == Some(socket));
+            let socket = Target::One(Address::Socket("/run/redis.sock".into()));
+            assert!(target("redis+unix:///run/redis.sock") == Some(socket));
         }
         for url in [
             "redis:",

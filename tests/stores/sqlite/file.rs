@@ -26,7 +26,7 @@ async fn documents_outlive_the_store_with_literals_order_and_version() {
 #[tokio::test]
 async fn without_syncs_the_durability_says_so() {
     let place = Place::new();
-    let store = SqliteStore::options(place.file()).with_synchronous_normal().open().await.expect("opened");
+    let store = SqliteStore::options().with_synchronous_normal().open(place.file()).await.expect("opened");
     assert_eq!(store.capabilities().durability(), Durability::Crash);
     put(&store, "alice", r#"{"a":1}"#).await.expect("written");
     store.close().await;
@@ -54,9 +54,8 @@ async fn many_documents_come_in_the_order_asked() {
 #[tokio::test]
 async fn namespaces_share_a_file_and_no_user() {
     let place = Place::new();
-    let namespace = |name| SqliteStore::options(place.file()).with_namespace(Namespace::new(name).expect("a name"));
-    let (shop, forum) =
-        (namespace("shop").open().await.expect("opened"), namespace("forum").open().await.expect("opened"));
+    let open = |name| SqliteStore::options().with_namespace(Namespace::new(name).expect("a name")).open(place.file());
+    let (shop, forum) = (open("shop").await.expect("opened"), open("forum").await.expect("opened"));
     put(&shop, "alice", r#"{"in":"shop"}"#).await.expect("written");
     assert_eq!(json(&forum, "alice").await, None);
     put(&forum, "alice", r#"{"in":"forum"}"#).await.expect("written");
