@@ -48,7 +48,8 @@ impl ClaimValidator for AcceptedTerms {
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
-    let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).build();
+    let verifier =
+        JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).without_audience().build()?;
     let service = UserMetadataLayer::new(verifier, MemoryStore::new())
         .with_claim_validator(BooleanClaim::EMAIL_VERIFICATION.is_true())
         .with_claim_validator(AcceptedTerms { edition: 3 })

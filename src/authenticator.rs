@@ -26,7 +26,7 @@ use crate::store::{MetadataStore, Shares};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
-/// let authenticator = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+/// let authenticator = Authenticator::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
 ///
 /// let request = http::Request::get("/").body(())?;
 /// let refused = authenticator.authenticate(request.method().as_str(), request.headers()).await;

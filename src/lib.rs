@@ -19,7 +19,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
-//! let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).build();
+//! let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).without_audience().build()?;
 //! let layer = UserMetadataLayer::new(verifier, store::connect("memory:").await?);
 //! let mut service = layer.layer(tower::service_fn(update_info));
 //! # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
@@ -105,6 +105,7 @@ pub mod layer;
 pub mod metadata;
 pub mod session;
 pub mod store;
+mod store_error;
 mod user_id;
 
 pub use authenticator::{Authenticated, Authentication, Authenticator};

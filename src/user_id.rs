@@ -19,8 +19,9 @@ use std::sync::Arc;
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// The longest id, in characters: the width of the column in which SuperTokens keeps it.
-    pub const MAX_CHARS: usize = 128;
+    /// The longest id, in characters: as long as OpenID Connect Core 1.0 section 2 allows `sub` to be. SuperTokens keeps
+    /// 128 characters, so its sessions have no longer ids.
+    pub const MAX_CHARS: usize = 255;
 
     /// Takes an id as it is, or refuses it.
     ///
@@ -103,9 +104,9 @@ mod tests {
         for id in ["A", "e\u{301}", "\u{130}", "%", "..", "null", "a+b", "\u{200b}", "\u{202e}a", "a b"] {
             assert_eq!(UserId::new(id).map(|user| user.as_str().to_owned()), Ok(id.to_owned()));
         }
-        assert!(UserId::new("\u{1f600}".repeat(128)).is_ok());
+        assert!(UserId::new("\u{1f600}".repeat(255)).is_ok());
         assert_eq!(UserId::new(""), Err(InvalidUserId::Empty));
-        assert_eq!(UserId::new("u".repeat(129)), Err(InvalidUserId::TooLong));
+        assert_eq!(UserId::new("u".repeat(256)), Err(InvalidUserId::TooLong));
         for id in ["a\0", "a\r\n", "a\tb", "\u{1b}[31m", "a\u{85}b"] {
             assert_eq!(UserId::new(id), Err(InvalidUserId::ControlCharacter), "{id:?}");
         }

@@ -56,7 +56,11 @@ impl Signer {
 
     /// The layer of this crate around [`Handler`], with a cache of so many bytes.
     pub(crate) fn service(&self, cache_bytes: usize) -> impl Handles + Clone + Send + use<> {
-        let verifier = JwtVerifier::builder(self.key.clone()).with_cache_bytes(cache_bytes).build();
+        let verifier = JwtVerifier::builder(self.key.clone())
+            .with_cache_bytes(cache_bytes)
+            .without_audience()
+            .build()
+            .expect("a verifier");
         UserMetadataLayer::new(verifier, MemoryStore::new()).layer(Handler)
     }
 }

@@ -64,7 +64,7 @@ impl Issuer {
         if let Some(audience) = &self.audience {
             verifier = verifier.with_audience(audience.as_str());
         }
-        Ok(verifier.build())
+        Ok(verifier.build()?)
     }
 }
 

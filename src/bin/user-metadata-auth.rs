@@ -210,7 +210,7 @@ async fn verifier() -> Result<JwtVerifier, Error> {
         if let Some(audience) = audience {
             verifier = verifier.with_audience(audience);
         }
-        return Ok(verifier.build());
+        return Ok(verifier.build()?);
     }
     let mut verifier = JwtVerifier::supertokens(keys);
     if tokens == "supertokens-static" {
@@ -222,7 +222,7 @@ async fn verifier() -> Result<JwtVerifier, Error> {
     if let Some(audience) = audience {
         verifier = verifier.with_audience(audience);
     }
-    Ok(verifier.build())
+    Ok(verifier.build()?)
 }
 
 fn token_sources() -> Result<TokenSources, Error> {

@@ -14,7 +14,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
-//! let layer = UserMetadataLayer::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let layer = UserMetadataLayer::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
 //!
 //! let handler = tower::service_fn(|request: Request<()>| async move {
 //!     let metadata = request.extensions().get::<UserMetadataHandle>().expect("the layer puts it there");

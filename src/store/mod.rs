@@ -48,7 +48,6 @@ mod changes;
 mod connect;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod deadline;
-mod error;
 mod ext;
 #[cfg(any(feature = "mariadb", feature = "postgres"))]
 mod failure;
@@ -75,7 +74,6 @@ use async_trait::async_trait;
 pub use capabilities::{Capabilities, Durability};
 pub use changes::{Change, ChangeListener, Changes};
 pub use connect::connect;
-pub use error::{StoreError, StoreErrorKind};
 pub use ext::MetadataStoreExt;
 #[cfg(feature = "mariadb")]
 pub use mariadb::MariadbStore;
@@ -92,6 +90,7 @@ pub use waits::PoolWait;
 pub use wrap::{BatchedStore, CachedStore, ObservedStore, TimeoutStore};
 
 use crate::metadata::{MetadataUpdate, Precondition, Record};
+pub use crate::store_error::{StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
 /// Keeps one JSON document a user; chosen at start-up and shared as `Arc<dyn MetadataStore>`.

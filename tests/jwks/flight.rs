@@ -51,7 +51,11 @@ async fn an_algorithm_that_no_key_has_asks_nobody() {
         let jwks = server.builder().with_offline_start().build().await.expect("started");
         advance(COOL_DOWN).await;
         let fetches = server.count();
-        let verifier = if supertokens { JwtVerifier::supertokens(jwks.clone()).build() } else { verifier(&jwks) };
+        let verifier = if supertokens {
+            JwtVerifier::supertokens(jwks.clone()).build().expect("a verifier")
+        } else {
+            verifier(&jwks)
+        };
         let mut names = vec!["none", "", "eddsa", "RS1", "ES256K", "dir", "A128KW", "null"];
         if supertokens {
             names.extend(["EdDSA", "HS256", "RS384", "PS256"]);

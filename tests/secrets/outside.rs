@@ -58,7 +58,7 @@ pub(crate) async fn key_servers(world: &World, watch: &Watch) {
         let keys = builder().with_offline_start().build().await.expect("a start without keys");
         debug(watch, "the keys of a key server", &keys);
         debug(watch, "how they are doing", &keys.status());
-        let verifier = JwtVerifier::supertokens(keys.clone()).build();
+        let verifier = JwtVerifier::supertokens(keys.clone()).build().expect("a verifier");
         debug(watch, "a verifier with a key server", &verifier);
         for token in world.tokens() {
             let failure = match verifier.verify(VerifyInput::new(&token, now())) {

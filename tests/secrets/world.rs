@@ -79,7 +79,7 @@ impl World {
         let der: PublicKeyX509Der<'_> = self.key.public_key().as_der().expect("an SPKI");
         let pem = pem::encode(&pem::Pem::new("PUBLIC KEY", der.as_ref().to_vec()));
         let key = VerificationKey::from_pem(Algorithm::RS256, pem).expect("a key").with_kid(self.kid.as_str());
-        JwtVerifier::supertokens(key).build()
+        JwtVerifier::supertokens(key).build().expect("a verifier")
     }
 
     fn claims(&self, lifetime: i64) -> serde_json::Value {

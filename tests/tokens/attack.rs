@@ -57,18 +57,19 @@ impl Keys {
             ("jwks", "") => {
                 let allowed = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
                 let keys = KeySet::from_jwks(self.document["jwks"].to_string().as_bytes(), &allowed);
-                JwtVerifier::builder(keys.expect("a key set")).build()
+                JwtVerifier::builder(keys.expect("a key set")).without_audience().build().expect("a verifier")
             }
             ("supertokens-dynamic", "") => {
                 let key = self.pem(Algorithm::RS256, "rs256-pem");
                 let keys = ["d-1800000000000", "s-1"].map(|kid| key.clone().with_kid(kid));
-                JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build()
+                JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build().expect("a verifier")
             }
-            (name, "") => JwtVerifier::builder(self.single(name)).build(),
+            (name, "") => JwtVerifier::builder(self.single(name)).without_audience().build().expect("a verifier"),
             (name, "iss+aud") => JwtVerifier::builder(self.single(name))
                 .with_issuer(self.text("/issuer"))
                 .with_audience(self.text("/audience"))
-                .build(),
+                .build()
+                .expect("a verifier"),
             _ => panic!("no configuration {config}"),
         }
     }

@@ -96,7 +96,7 @@ fn every_request_gets_its_answer() {
     let mut count = Count::of("http/requests");
     let signer = Signer::fresh_rsa();
     let tokens = Tokens::mint(&signer);
-    let verifier = JwtVerifier::supertokens(signer.verification_key().with_kid("d-1")).build();
+    let verifier = JwtVerifier::supertokens(signer.verification_key().with_kid("d-1")).build().expect("a verifier");
     let layer = layer(verifier, At::seconds(NOW));
     for row in family("http/requests") {
         let family = row.text_of("family");

@@ -30,8 +30,12 @@ type Judged = (&'static str, bool, Option<String>);
 
 /// The kid is compared as it is, so the key of this name is found and no other.
 fn as_kid(signer: &Signer, text: &str) -> Judged {
-    let named = JwtVerifier::builder(signer.verification_key().with_kid(text)).build();
-    let other = JwtVerifier::builder(signer.verification_key().with_kid(format!("{text} "))).build();
+    let named =
+        JwtVerifier::builder(signer.verification_key().with_kid(text)).without_audience().build().expect("a verifier");
+    let other = JwtVerifier::builder(signer.verification_key().with_kid(format!("{text} ")))
+        .without_audience()
+        .build()
+        .expect("a verifier");
     let token = signer.token(json!({ "alg": "HS256", "kid": text }).to_string(), claims("user-1", json!({})));
     let outcome = |verifier| send_bearer(&layer(verifier, At::seconds(NOW)), token.as_bytes())?.outcome();
     let fault = match (outcome(named), outcome(other)) {
@@ -69,7 +73,11 @@ fn as_claim(signer: &Signer, text: &str) -> Judged {
 /// As the tenant and the session handle: taken byte for byte, unless it says nothing or would forge a line of a log.
 fn as_name(signer: &Signer, text: &str) -> Judged {
     let token = signer.token(r#"{"alg":"HS256"}"#, claims("user-1", json!({ "tid": text, "sid": text })));
-    let verifier = JwtVerifier::builder(signer.verification_key()).with_tenant_claim("tid").build();
+    let verifier = JwtVerifier::builder(signer.verification_key())
+        .with_tenant_claim("tid")
+        .without_audience()
+        .build()
+        .expect("a verifier");
     let valid = !text.is_empty() && !text.chars().any(char::is_control);
     let outcome = send_bearer(&layer(verifier, At::seconds(NOW)), token.as_bytes()).and_then(|answer| answer.outcome());
     let fault = match outcome {
@@ -84,7 +92,10 @@ fn as_name(signer: &Signer, text: &str) -> Judged {
 
 /// In the places where a token is looked for it is never one, and nothing panics.
 fn as_credentials(count: &mut Count, signer: &Signer, id: &str, text: &str) {
-    let layer = layer(JwtVerifier::builder(signer.verification_key()).build(), At::seconds(NOW));
+    let layer = layer(
+        JwtVerifier::builder(signer.verification_key()).without_audience().build().expect("a verifier"),
+        At::seconds(NOW),
+    );
     let good = signer.token(r#"{"alg":"HS256"}"#, claims("user-1", json!({})));
     let cookie = format!("sAccessToken={text}");
     let pieces = [text, ".", text, ".", text].concat();
@@ -111,7 +122,7 @@ fn as_credentials(count: &mut Count, signer: &Signer, id: &str, text: &str) {
 }
 
 fn plain(signer: &Signer, token: &str) -> Result<Outcome, String> {
-    let verifier = JwtVerifier::builder(signer.verification_key()).build();
+    let verifier = JwtVerifier::builder(signer.verification_key()).without_audience().build().expect("a verifier");
     send_bearer(&layer(verifier, At::seconds(NOW)), token.as_bytes())?.outcome()
 }
 
@@ -129,9 +140,15 @@ fn seeds_of_go_jose() {
     let secret = Signer::secret(b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*");
     let rsa = Signer::fresh_rsa();
     let layers = [
-        layer(JwtVerifier::builder(secret.verification_key()).build(), At::seconds(NOW)),
-        layer(JwtVerifier::builder(rsa.verification_key()).build(), At::seconds(NOW)),
-        layer(JwtVerifier::supertokens(rsa.verification_key()).build(), At::seconds(NOW)),
+        layer(
+            JwtVerifier::builder(secret.verification_key()).without_audience().build().expect("a verifier"),
+            At::seconds(NOW),
+        ),
+        layer(
+            JwtVerifier::builder(rsa.verification_key()).without_audience().build().expect("a verifier"),
+            At::seconds(NOW),
+        ),
+        layer(JwtVerifier::supertokens(rsa.verification_key()).build().expect("a verifier"), At::seconds(NOW)),
     ];
     for row in family("parser-seeds/gojose_fuzz_seeds") {
         for layer in &layers {

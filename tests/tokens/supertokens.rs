@@ -38,7 +38,8 @@ fn every_token_of_a_core_gives_its_session() {
 fn verifier(jwks: &str, dynamic: &Value) -> JwtVerifier {
     let keys = KeySet::from_jwks(jwks.as_bytes(), &[Algorithm::RS256]).expect("a key set");
     let verifier = JwtVerifier::supertokens(keys);
-    if *dynamic == Value::Bool(false) { verifier.with_static_signing_key().build() } else { verifier.build() }
+    let verifier = if *dynamic == Value::Bool(false) { verifier.with_static_signing_key() } else { verifier };
+    verifier.build().expect("a verifier")
 }
 
 /// The same token in every place where clients send it.

@@ -94,7 +94,7 @@ fn works() -> Vec<Work> {
 
 fn request(name: &str, cache_bytes: usize, header: &'static str, value: String, status: u16) -> Work {
     let keys = KeySet::from_jwks(JWKS, &[Algorithm::RS256]).expect("keys");
-    let verifier = JwtVerifier::supertokens(keys).with_cache_bytes(cache_bytes).build();
+    let verifier = JwtVerifier::supertokens(keys).with_cache_bytes(cache_bytes).build().expect("a verifier");
     let layer = UserMetadataLayer::new(verifier, MemoryStore::new()).with_clock(Fixed).with_rejection_response(Empty);
     let service = layer.layer(Handler);
     let request = Request::get("/").header(header, value).body(()).expect("a request");

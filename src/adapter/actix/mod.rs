@@ -40,7 +40,7 @@
 //!
 //! # actix_web::rt::System::new().block_on(async {
 //! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
-//! let required = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let required = Authenticator::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
 //! let optional = required.clone().optional();
 //!
 //! // For `HttpServer::new`, which calls it once a worker: what is made outside of it all workers share.

@@ -56,7 +56,7 @@
 //!
 //! # rocket::tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
-//! let sessions = Authenticator::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let sessions = Authenticator::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
 //! let app = rocket::build()
 //!     .attach(UserMetadata::fairing(sessions))
 //!     .mount("/", routes![greet, forget_notifications, update])

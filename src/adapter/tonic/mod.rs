@@ -47,7 +47,7 @@
 //! }
 //!
 //! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
-//! let sessions = UserMetadataLayer::new(JwtVerifier::builder(key).build(), MemoryStore::new());
+//! let sessions = UserMetadataLayer::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
 //! let sessions = sessions.with_rejection_response(GrpcRejection);
 //! // tonic::transport::Server::builder().add_service(sessions.layer(service))
 //! # use tower::{Layer, Service, service_fn};

@@ -94,7 +94,7 @@ struct Tokens {
 /// # }
 /// #
 /// let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
-/// # let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).build();
+/// # let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).without_audience().build()?;
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 /// let address = listener.local_addr()?;
 /// // An application in the framework of the adapter, in a process or on a thread of its own.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::oidc::ClaimNames;
 use super::supertokens::SigningKeys;
 use super::{JwtVerifier, Profile, Rules};
+use crate::ConfigError;
 use crate::session::keys::KeySource;
 
 /// The largest token by default, in bytes: larger than any that fits the header limits of common servers and proxies.
@@ -20,6 +21,7 @@ pub struct JwtVerifierBuilder {
     max_token_bytes: usize,
     issuer: Option<Box<str>>,
     audiences: Vec<Box<str>>,
+    any_audience: bool,
     names: ClaimNames,
     token_types: Vec<Box<str>>,
     leeway: Duration,
@@ -33,6 +35,7 @@ impl JwtVerifierBuilder {
             max_token_bytes: MAX_TOKEN_BYTES,
             issuer: None,
             audiences: Vec::new(),
+            any_audience: false,
             names: ClaimNames { user: "sub".into(), tenant: None, session: "sid".into() },
             token_types: vec!["JWT".into(), "at+jwt".into()],
             leeway: Duration::ZERO,
@@ -50,6 +53,15 @@ impl JwtVerifierBuilder {
     /// looked at, so set it wherever the issuer serves more than one application.
     pub fn with_audience(mut self, audience: impl Into<Box<str>>) -> Self {
         self.audiences.push(audience.into());
+        self
+    }
+
+    /// Takes tokens of any issuer for any audience, where neither is set.
+    ///
+    /// Right where the keys sign nothing but the access tokens of this one application. At a provider that has other
+    /// clients, a token that was made for any of them is then a session here (RFC 8725 section 3.9).
+    pub fn without_audience(mut self) -> Self {
+        self.any_audience = true;
         self
     }
 
@@ -101,13 +113,21 @@ impl JwtVerifierBuilder {
     }
 
     /// The verifier.
-    #[must_use]
-    pub fn build(self) -> JwtVerifier {
+    ///
+    /// # Errors
+    ///
+    /// Neither an issuer nor an audience was given, and [`without_audience`](Self::without_audience) was not called; or
+    /// one of them is empty or has white space around it, with which it would fit no token.
+    pub fn build(self) -> Result<JwtVerifier, ConfigError> {
+        if self.issuer.is_none() && self.audiences.is_empty() && !self.any_audience {
+            return Err(ConfigError::AnyAudience);
+        }
         let leeway = i64::try_from(self.leeway.as_millis()).unwrap_or(i64::MAX);
         let profile = Profile::Plain { names: self.names, token_types: self.token_types, leeway };
         let rules =
             Rules { max_token_bytes: self.max_token_bytes, issuer: self.issuer, audiences: self.audiences, profile };
-        JwtVerifier::new(self.keys, rules, self.cache_bytes)
+        check_texts(&rules)?;
+        Ok(JwtVerifier::new(self.keys, rules, self.cache_bytes))
     }
 }
 
@@ -166,8 +186,69 @@ impl SuperTokensVerifierBuilder {
     }
 
     /// The verifier.
-    #[must_use]
-    pub fn build(self) -> JwtVerifier {
-        JwtVerifier::new(self.keys, self.rules, self.cache_bytes)
+    ///
+    /// # Errors
+    ///
+    /// An issuer or an audience is empty or has white space around it, with which it would fit no token.
+    pub fn build(self) -> Result<JwtVerifier, ConfigError> {
+        check_texts(&self.rules)?;
+        Ok(JwtVerifier::new(self.keys, self.rules, self.cache_bytes))
+    }
+}
+
+/// Refuses an issuer and audiences that no token can have. White space mostly comes from a file that ends in a line
+/// end, and then every token would be refused.
+fn check_texts(rules: &Rules) -> Result<(), ConfigError> {
+    let issuer = rules.issuer.iter().map(|issuer| ("with_issuer", issuer));
+    let audiences = rules.audiences.iter().map(|audience| ("with_audience", audience));
+    for (option, value) in issuer.chain(audiences) {
+        let problem = if value.is_empty() {
+            "it is empty"
+        } else if value.trim() != &**value {
+            "it begins or ends with white space"
+        } else {
+            continue;
+        };
+        return Err(ConfigError::VerifierOption { option, value: value.to_string(), problem });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::keys::{Algorithm, VerificationKey};
+
+    fn key() -> VerificationKey {
+        VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*").expect("a secret")
+    }
+
+    #[test]
+    fn a_plain_verifier_is_told_whose_tokens_it_takes() {
+        let builder = || JwtVerifier::builder(key());
+        assert!(matches!(builder().build(), Err(ConfigError::AnyAudience)));
+        for told in [builder().with_issuer("i"), builder().with_audience("a"), builder().without_audience()] {
+            assert!(told.build().is_ok());
+        }
+        assert!(JwtVerifier::supertokens(key()).build().is_ok(), "its tokens have a form of their own");
+    }
+
+    #[test]
+    fn an_issuer_or_audience_that_no_token_has_is_refused() {
+        for text in ["", " ", "https://id.example\n", " api", "api\t", "\u{a0}api", "api\u{3000}"] {
+            for (option, verifier) in [
+                ("with_issuer", JwtVerifier::builder(key()).with_issuer(text).build()),
+                ("with_audience", JwtVerifier::builder(key()).with_audience("good").with_audience(text).build()),
+                ("with_issuer", JwtVerifier::supertokens(key()).with_issuer(text).build()),
+                ("with_audience", JwtVerifier::supertokens(key()).with_audience(text).build()),
+            ] {
+                let error = verifier.expect_err("refused");
+                assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+                assert!(
+                    matches!(error, ConfigError::VerifierOption { option: named, .. } if named == option),
+                    "{error}"
+                );
+            }
+        }
     }
 }

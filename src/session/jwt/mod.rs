@@ -44,7 +44,7 @@ const MAX_KEYS_TRIED: usize = MAX_KEYS;
 /// let verifier = JwtVerifier::builder(key)
 ///     .with_issuer("https://auth.example.com")
 ///     .with_audience("https://api.example.com")
-///     .build();
+///     .build()?;
 /// # drop(verifier);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

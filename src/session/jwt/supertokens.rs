@@ -13,6 +13,9 @@ use crate::user_id::UserId;
 /// The tenant of sessions whose token names none.
 const DEFAULT_TENANT: &str = "public";
 
+/// The longest user id: the width of the column in which SuperTokens keeps it.
+const MAX_USER_ID_CHARS: usize = 128;
+
 const PROTECTED_V3: [&str; 7] =
     ["sub", "iat", "exp", "sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken"];
 const PROTECTED_V4: [&str; 8] =
@@ -135,6 +138,9 @@ fn user(claims: &Payload, name: &str) -> Result<UserId, AuthError> {
 }
 
 fn user_id(id: Cow<'_, str>) -> Result<UserId, AuthError> {
+    if id.len() > MAX_USER_ID_CHARS && id.chars().count() > MAX_USER_ID_CHARS {
+        return Err(malformed("the user id has more characters than SuperTokens keeps"));
+    }
     UserId::new(id).map_err(|_| malformed("the user id cannot be one"))
 }
 

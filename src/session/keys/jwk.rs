@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::InvalidKey;
 use super::algorithm::{Algorithm, ED25519, KeyType};
-use super::key::{InvalidKey, VerificationKey};
+use super::key::VerificationKey;
 use crate::session::payload::Payload;
 
 /// Reads one JWK whose algorithm must be on the allow-list.

@@ -18,9 +18,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use crate::config_error::InvalidKey;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use jwks::{Jwks, JwksBuilder, JwksError, JwksErrorKind, JwksStatus, JwksTransport};
-pub use key::{InvalidKey, VerificationKey};
+pub use key::VerificationKey;
 pub(crate) use set::MAX_KEYS;
 pub use set::{Generation, KeySet, SkippedKey};
 

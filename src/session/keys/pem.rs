@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 
-use super::key::InvalidKey;
+use super::InvalidKey;
 
 /// The length of an Ed25519 public key, and of the end of its SPKI that holds it (RFC 8410 section 4).
 const ED25519_BYTES: usize = 32;

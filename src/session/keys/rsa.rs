@@ -1,6 +1,6 @@
 //! What an RSA key must be before it verifies anything.
 
-use super::key::InvalidKey;
+use super::InvalidKey;
 
 /// Checks a public key, given as big-endian integers.
 pub(super) fn check(n: &[u8], e: &[u8]) -> Result<(), InvalidKey> {

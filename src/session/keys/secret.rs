@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::key::InvalidKey;
+use super::InvalidKey;
 use super::pem;
 
 /// Words of the secrets of manuals, tutorials and framework generators: "your-256-bit-secret", "django-insecure-…".

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Algorithm;
+use super::InvalidKey;
 use super::jwk;
-use super::key::{InvalidKey, VerificationKey};
+use super::key::VerificationKey;
 use crate::json;
 use crate::session::payload::RULES;
 

@@ -53,6 +53,7 @@ async fn a_schema_made_by_hand_needs_few_rights() {
 
     let made_elsewhere = || PostgresStore::options().with_schema_made_elsewhere().connect(&url);
     let error = made_elsewhere().await.expect_err("no schema");
+    let ConfigError::Store(error) = error else { panic!("{error}") };
     assert!(error.to_string().contains("does not offer"), "{error}");
     let error = PostgresStore::connect(&url).await.expect_err("no right to make it");
     let ConfigError::Store(error) = error else { panic!("{error}") };

@@ -233,7 +233,7 @@ fn tokens_of_other_types() {
 fn a_kid_is_compared_byte_for_byte() {
     let signer = Signer::secret(super::SECRET);
     let key = signer.verification_key().with_kid("k-\u{e9}");
-    let layer = layer(JwtVerifier::builder(key).build(), At::seconds(NOW));
+    let layer = layer(JwtVerifier::builder(key).without_audience().build().expect("a verifier"), At::seconds(NOW));
     let token = |kid: &str| signer.token(format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#), CLAIMS);
     let rows = [
         "",

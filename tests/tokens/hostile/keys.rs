@@ -123,7 +123,7 @@ fn zeros_before_the_numbers_of_an_rsa_key_count_for_nothing() {
     for zeros in [0, 1, 3] {
         let padded = |number: &[u8]| [&vec![0; zeros][..], number].concat();
         let key = load(&padded(&n), &padded(&e)).expect("the same key");
-        let layer = layer(JwtVerifier::builder(key).build(), At::seconds(NOW));
+        let layer = layer(JwtVerifier::builder(key).without_audience().build().expect("a verifier"), At::seconds(NOW));
         assert_eq!(verdict(&layer, signer.token(r#"{"alg":"RS256"}"#, CLAIMS)), Ok(Ok(())), "{zeros}");
     }
     // They make no short modulus longer, and no exponent greater.
@@ -139,7 +139,7 @@ fn no_key_serves_two_algorithms() {
     let rsa = Signer::fresh_rsa();
     let key = rsa.verification_key();
     assert_eq!(key.algorithm(), Algorithm::RS256);
-    let layer = layer(JwtVerifier::builder(key).build(), At::seconds(NOW));
+    let layer = layer(JwtVerifier::builder(key).without_audience().build().expect("a verifier"), At::seconds(NOW));
     for name in ["RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "HS256", "none"] {
         let token = rsa.token(format!(r#"{{"alg":"{name}"}}"#), CLAIMS);
         assert_eq!(verdict(&layer, token), Ok(Err(Kind::BadSignature)), "{name}");
@@ -163,7 +163,7 @@ fn an_ed25519_key_takes_tokens_that_name_the_algorithm_as_it_does() {
     for (own, other) in [("EdDSA", "Ed25519"), ("Ed25519", "EdDSA")] {
         let jwks = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k", "alg": own }] });
         let keys = KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA]).expect("a key set");
-        let layer = layer(JwtVerifier::builder(keys).build(), At::seconds(NOW));
+        let layer = layer(JwtVerifier::builder(keys).without_audience().build().expect("a verifier"), At::seconds(NOW));
         let token = |name: &str| signer.token(format!(r#"{{"alg":"{name}","kid":"k"}}"#), CLAIMS);
         assert_eq!(verdict(&layer, token(own)), Ok(Ok(())), "{own}");
         assert_eq!(verdict(&layer, token(other)), Ok(Err(Kind::BadSignature)), "{other}");
@@ -209,7 +209,7 @@ fn sets_in_which_a_token_could_mean_two_keys() {
     assert_eq!(refusal(vec![key(Some("a")), key(Some("A")), key(Some("")), key(Some("a "))]), None);
     // Of several keys, a token that names none means none.
     let several = KeySet::new([key(Some("a")), key(Some("b"))]).expect("a key set");
-    let layer = layer(JwtVerifier::builder(several).build(), At::seconds(NOW));
+    let layer = layer(JwtVerifier::builder(several).without_audience().build().expect("a verifier"), At::seconds(NOW));
     let signer = Signer::secret(super::SECRET);
     assert_eq!(verdict(&layer, signer.token(super::HEADER, CLAIMS)), Ok(Err(Kind::UnknownKey)));
     assert_eq!(verdict(&layer, signer.token(r#"{"alg":"HS256","kid":"b"}"#, CLAIMS)), Ok(Ok(())));

@@ -12,7 +12,7 @@ const KID: &str = "d-1800000000000";
 fn dynamic() -> (Signer, UserMetadataLayer) {
     let signer = Signer::fresh_rsa();
     let keys = [KID, "s-1"].map(|kid| signer.verification_key().with_kid(kid));
-    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build();
+    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build().expect("a verifier");
     (signer, layer(verifier, At::seconds(NOW)))
 }
 
@@ -63,8 +63,9 @@ fn headers_of_something_else() {
 fn the_other_kind_of_key() {
     let signer = Signer::fresh_rsa();
     let keys = signer.verification_key();
-    let dynamic = layer(JwtVerifier::supertokens(keys.clone()).build(), At::seconds(NOW));
-    let fixed = layer(JwtVerifier::supertokens(keys).with_static_signing_key().build(), At::seconds(NOW));
+    let dynamic = layer(JwtVerifier::supertokens(keys.clone()).build().expect("a verifier"), At::seconds(NOW));
+    let fixed =
+        layer(JwtVerifier::supertokens(keys).with_static_signing_key().build().expect("a verifier"), At::seconds(NOW));
     for (kid, is_dynamic) in
         [("d-1", true), ("d-", true), ("s-1", false), ("", false), ("D-1", false), ("x-d-1", false)]
     {
@@ -245,11 +246,11 @@ fn legacy_claims() {
 fn issuers_and_audiences() {
     let signer = Signer::fresh_rsa();
     let builder = || JwtVerifier::supertokens(signer.verification_key());
-    let any = layer(builder().build(), At::seconds(NOW));
-    let one = layer(builder().with_issuer("https://a.test/auth").build(), At::seconds(NOW));
-    let both = builder().with_issuer("https://a.test/auth").with_audience("api").build();
+    let any = layer(builder().build().expect("a verifier"), At::seconds(NOW));
+    let one = layer(builder().with_issuer("https://a.test/auth").build().expect("a verifier"), At::seconds(NOW));
+    let both = builder().with_issuer("https://a.test/auth").with_audience("api").build().expect("a verifier");
     let both = layer(both, At::seconds(NOW));
-    let ours = layer(builder().with_audience("api").build(), At::seconds(NOW));
+    let ours = layer(builder().with_audience("api").build().expect("a verifier"), At::seconds(NOW));
     let members = |members: &str| {
         let current = signer.token(supertokens_header(KID), supertokens_claims("user-1", None, NOW, members));
         let user_data = members.trim_start_matches(',');
@@ -284,7 +285,8 @@ fn issuers_and_audiences() {
 #[test]
 fn keys_of_other_algorithms_sign_no_session() {
     let signer = Signer::secret(super::SECRET);
-    let layer = layer(JwtVerifier::supertokens(signer.verification_key()).build(), At::seconds(NOW));
+    let layer =
+        layer(JwtVerifier::supertokens(signer.verification_key()).build().expect("a verifier"), At::seconds(NOW));
     let header = supertokens_header(KID).replace("RS256", signer.alg());
     assert_eq!(verdict(&layer, signer.token(header, claims())), Ok(Err(Kind::BadSignature)));
 }
@@ -298,7 +300,7 @@ fn keys_of_other_algorithms_do_not_crowd_out_those_of_legacy_tokens() {
         VerificationKey::from_secret(Algorithm::HS256, secret).expect("a secret").with_kid(format!("h-{n}"))
     };
     let keys = (0..60).map(secret).chain([signer.verification_key().with_kid(KID)]);
-    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build();
+    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build().expect("a verifier");
     let layer = layer(verifier, At::seconds(NOW));
     let claims = r#"{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{}}"#;
     assert_eq!(verdict(&layer, signer.legacy_token(claims)), Ok(Ok(())));
@@ -314,7 +316,7 @@ fn all_keys_are_tried_for_legacy_tokens() {
         let signer = &signers[if n == 0 { 0 } else { 1 + n / 99 }];
         signer.verification_key().with_kid(kid(n))
     });
-    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build();
+    let verifier = JwtVerifier::supertokens(KeySet::new(keys).expect("a key set")).build().expect("a verifier");
     let layer = layer(verifier, At::seconds(NOW));
     let claims = r#"{"userId":"user-1","expiryTime":1800003600000,"timeCreated":1800000000000,"sessionHandle":"h","refreshTokenHash1":"r","userData":{}}"#;
     for signer in &signers {
@@ -326,8 +328,12 @@ fn all_keys_are_tried_for_legacy_tokens() {
 #[test]
 fn profiles_do_not_mix() {
     let signer = Signer::fresh_rsa();
-    let supertokens = layer(JwtVerifier::supertokens(signer.verification_key()).build(), At::seconds(NOW));
-    let plain = layer(JwtVerifier::builder(signer.verification_key()).build(), At::seconds(NOW));
+    let supertokens =
+        layer(JwtVerifier::supertokens(signer.verification_key()).build().expect("a verifier"), At::seconds(NOW));
+    let plain = layer(
+        JwtVerifier::builder(signer.verification_key()).without_audience().build().expect("a verifier"),
+        At::seconds(NOW),
+    );
     let token = signer.token(r#"{"alg":"RS256","typ":"JWT","kid":"d-1"}"#, super::CLAIMS);
     assert_eq!(verdict(&supertokens, &token), Ok(Err(Kind::WrongPurpose)));
     assert_eq!(verdict(&plain, &token), Ok(Ok(())));

@@ -163,7 +163,7 @@ impl JwksBuilder {
             return Err(ConfigError::NoAlgorithm);
         }
         if let Some(secret) = self.algorithms.iter().find(|known| matches!(known.key_type(), KeyType::Secret(_))) {
-            return Err(ConfigError::JwksSecret { algorithm: *secret });
+            return Err(ConfigError::JwksSecret { algorithm: secret.name() });
         }
         let urls = self.urls.iter().map(|url| url::parse(url, self.allow_http)).collect::<Result<Vec<_>, _>>()?;
         if urls.is_empty() {

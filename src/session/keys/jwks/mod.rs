@@ -50,7 +50,7 @@ type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///     .build()
 ///     .await?;
 /// assert_eq!(keys.status().keys, Some(1));
-/// let verifier = JwtVerifier::builder(keys.clone()).with_issuer("https://auth.example.com").build();
+/// let verifier = JwtVerifier::builder(keys.clone()).with_issuer("https://auth.example.com").build()?;
 /// // At shutdown.
 /// keys.close().await;
 /// # drop(verifier);

@@ -1,9 +1,28 @@
+mod invalid_key;
+
+use std::error::Error;
 use std::path::PathBuf;
 
-use crate::session::keys::{Algorithm, InvalidKey};
-use crate::store::StoreError;
+pub use invalid_key::InvalidKey;
+
+use crate::store_error::StoreError;
 
 /// A mistake in how the middleware is set up: for the developer, at start-up.
+///
+/// `Display` does not repeat what [`source`](Error::source) gives, so print the whole chain: that of the store has what
+/// the database said.
+///
+/// ```
+/// use std::error::Error;
+///
+/// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+/// use tower_user_metadata::{ConfigError, JwtVerifier};
+///
+/// let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+/// let refused = JwtVerifier::builder(key).with_issuer("https://auth.example.com\n").build().unwrap_err();
+/// assert!(matches!(refused, ConfigError::VerifierOption { option: "with_issuer", .. }));
+/// # Ok::<(), Box<dyn Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -29,8 +48,24 @@ pub enum ConfigError {
         name: String,
     },
     /// A verification key or a key set cannot be used.
-    #[error("the verification key cannot be used: {0}")]
+    #[error("the verification key cannot be used")]
     Key(#[source] InvalidKey),
+    /// A verifier of plain tokens was told neither an issuer nor an audience, nor that it shall take tokens for any.
+    #[error(
+        "the verifier has neither an issuer nor an audience, so it would take every token that the same keys sign; call \
+         `with_issuer`, `with_audience` or `without_audience`"
+    )]
+    AnyAudience,
+    /// An option of a verifier cannot be used.
+    #[error("the option `{option}` of the verifier cannot be {value:?}: {problem}")]
+    VerifierOption {
+        /// The method that sets it.
+        option: &'static str,
+        /// Its value as given.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// An allow-list of algorithms is empty.
     #[error("a key set needs at least one allowed algorithm")]
     NoAlgorithm,
@@ -43,8 +78,8 @@ pub enum ConfigError {
     /// A key server shall be asked for shared secrets, with which whoever reads its answer could make sessions.
     #[error("keys for `{algorithm}` are secrets, and a key server tells its keys to everybody")]
     JwksSecret {
-        /// The algorithm as given.
-        algorithm: Algorithm,
+        /// The name of the algorithm as given.
+        algorithm: &'static str,
     },
     /// A root certificate to trust is not one, or there is none at all.
     #[error("the root certificate cannot be used: {problem}")]
@@ -53,8 +88,8 @@ pub enum ConfigError {
         problem: &'static str,
     },
     /// The key server could not be reached at start-up.
-    #[error("the key server could not be reached at start-up: {0}")]
-    JwksUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the key server could not be reached at start-up")]
+    JwksUnavailable(#[source] Box<dyn Error + Send + Sync>),
     /// A store URL with a known scheme and a rest that cannot be used.
     #[error("the URL of the store cannot be used: {problem}")]
     StoreUrl {
@@ -92,6 +127,6 @@ pub enum ConfigError {
         known: u32,
     },
     /// The store cannot be opened.
-    #[error("the store cannot be opened: {0}")]
+    #[error("the store cannot be opened")]
     Store(#[source] StoreError),
 }
