@@ -9,13 +9,13 @@ use redis::{Cmd, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::address::Location;
 use super::connect::{self, Connector};
 use super::error::{self, Cause, Failure};
 use super::options::RedisOptions;
 use super::query::{self, By, Keys};
 use super::server::{Call, Purpose};
 use super::servers::Servers;
+use super::url::Location;
 use crate::ConfigError;
 use crate::metadata::Limits;
 use crate::store::deadline::timeout_at;

@@ -11,6 +11,7 @@ mod options;
 mod query;
 mod server;
 mod servers;
+mod url;
 
 use std::fmt;
 use std::slice;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
-use super::address::{Address, Target};
+use super::address::Address;
 use super::cluster::Cluster;
 use super::connect::Connector;
 use super::error::Failure;
 use super::query;
 use super::server::{Call, Purpose, Server};
+use super::url::Target;
 use crate::ConfigError;
 
 /// All servers of a store.

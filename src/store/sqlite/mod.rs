@@ -20,6 +20,7 @@ use tokio::time::Instant;
 pub use options::SqliteOptions;
 
 use self::open::Threads;
+use self::url::Location;
 use self::writer::{Change, Write, Written};
 use super::{Capabilities, Durability, MetadataStore, StoreError, StoreErrorKind};
 use crate::ConfigError;
@@ -121,7 +122,7 @@ impl SqliteOptions {
     /// The file may be created, and nothing stays open.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, ConfigError> {
         let path = path.as_ref();
-        Self::check(path)?;
+        url::check(path)?;
         let deadline = self.deadline;
         let durability = if self.power_cut_safe { Durability::PowerCut } else { Durability::Crash };
         let capabilities = Capabilities::new(durability).with_conditional_writes().with_limits(self.limits);
@@ -131,18 +132,22 @@ impl SqliteOptions {
 
     /// Opens the file that a URL names, `sqlite://PATH`, as [`open`](Self::open) does.
     ///
-    /// The path is everything behind `sqlite://`, as it is: `sqlite://relative.db`, `sqlite:///absolute/path.db`. Nothing in
-    /// it is percent-decoded.
+    /// The path is everything behind `sqlite://` up to a `?`, as it is: `sqlite://relative.db`,
+    /// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded. There is one parameter: `mode=rwc`, the default,
+    /// creates a missing file, `mode=rw` [does not](Self::with_existing_file).
     ///
     /// # Errors
     ///
-    /// The URL has another form or has parameters ([`ConfigError::StoreUrl`]), and as [`open`](Self::open).
+    /// The URL has another form ([`ConfigError::StoreUrl`]) or a parameter that is not known
+    /// ([`ConfigError::UnknownStoreParameter`]), and as [`open`](Self::open).
     ///
     /// # Cancel safety
     ///
     /// As [`open`](Self::open).
     pub async fn connect(self, url: &str) -> Result<SqliteStore, ConfigError> {
-        self.open(url::path(url)?).await
+        let Location { path, creates } = Location::parse(url)?;
+        let options = if creates { self } else { self.with_existing_file() };
+        options.open(path).await
     }
 }
 

@@ -109,7 +109,7 @@ fn start(
     path: &Path,
     reads: &Arc<ReadQueue>,
 ) -> Result<(Connection, Vec<JoinHandle<()>>, Checkpoints), Failure> {
-    let file = create(path)?;
+    let file = file(path, options.creates)?;
     let connect = |access, patience, power_cut_safe| {
         patiently(options.deadline, || connect(&file, access, patience, power_cut_safe))
     };
@@ -147,13 +147,16 @@ fn start(
     Ok((writer, threads, checkpoints))
 }
 
-/// Creates the file when it is missing, for the eyes of its owner only, and gives its absolute path: SQLite reads some
+/// Creates the file if it is missing and may be created, readable for its owner only, and gives its absolute path: SQLite reads some
 /// relative ones as something else (`:memory:`, `file:…`), and a process may change its directory.
-fn create(path: &Path) -> Result<PathBuf, Failure> {
+fn file(path: &Path, creates: bool) -> Result<PathBuf, Failure> {
     // Closing any descriptor of a file drops all locks that this process has on it, those of SQLite too. So nobody
     // opens a store between here and there.
     static CREATION: Mutex<()> = Mutex::new(());
     let _alone = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
+    if !creates {
+        return fs::canonicalize(path).map_err(|error| no_file(path, error));
+    }
     let mut private = fs::OpenOptions::new();
     private.write(true).create_new(true);
     #[cfg(unix)]

@@ -1,8 +1,6 @@
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::ConfigError;
 use crate::metadata::Limits;
 use crate::store::Namespace;
 
@@ -35,6 +33,7 @@ pub struct SqliteOptions {
     pub(super) power_cut_safe: bool,
     pub(super) readers: usize,
     pub(super) queue: usize,
+    pub(super) creates: bool,
 }
 
 impl SqliteOptions {
@@ -46,6 +45,7 @@ impl SqliteOptions {
             power_cut_safe: true,
             readers: thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
             queue: 1_024,
+            creates: true,
         }
     }
 
@@ -97,12 +97,11 @@ impl SqliteOptions {
         self
     }
 
-    pub(super) fn check(path: &Path) -> Result<(), ConfigError> {
-        let problem = match path.to_str() {
-            Some("") => "the path of the database file is empty",
-            Some(":memory:") => "a store in memory is `memory:`, without SQLite",
-            _ => return Ok(()),
-        };
-        Err(ConfigError::StoreUrl { problem })
+    /// Opens a file only if it is there. By default a missing one is created, so that a mistake in the path goes unnoticed
+    /// until somebody misses the documents. `?mode=rw` in a URL says the same.
+    #[must_use]
+    pub fn with_existing_file(mut self) -> Self {
+        self.creates = false;
+        self
     }
 }

@@ -74,6 +74,49 @@ async fn a_url_opens_a_file() {
 }
 
 #[tokio::test]
+async fn a_path_that_cannot_be_meant_creates_nothing() {
+    let place = Place::new();
+    let inside = place.directory.path().display().to_string();
+    for name in ["x.db\n", "x.db\r\n", "x.db ", "x.db\t", "x\u{1b}.db", "x.db\0"] {
+        let path = format!("{inside}/{name}");
+        for error in [
+            connect(&format!("sqlite://{path}")).await.expect_err("refused"),
+            SqliteStore::open(&path).await.expect_err("refused"),
+            SqliteStore::options().connect(&format!("sqlite://{path}?mode=rwc")).await.expect_err("refused"),
+        ] {
+            assert!(matches!(error, ConfigError::StoreUrl { .. }), "{name:?}: {error}");
+        }
+    }
+    for parameter in ["mode=ro", "mode=rwc\n", "cache=shared", "_journal_mode=WAL", "mode=rwc&busy_timeout=5000"] {
+        let error = connect(&format!("sqlite://{inside}/x.db?{parameter}")).await.expect_err("refused");
+        assert!(
+            matches!(error, ConfigError::StoreUrl { .. } | ConfigError::UnknownStoreParameter { .. }),
+            "{parameter}: {error}"
+        );
+    }
+    assert_eq!(fs::read_dir(place.directory.path()).expect("a folder").count(), 0);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_created_unless_it_must_exist() {
+    let place = Place::new();
+    let url = |mode: &str| format!("sqlite://{}?mode={mode}", place.file().display());
+    let options = SqliteStore::options().with_existing_file();
+    for error in [
+        SqliteStore::connect(&url("rw")).await.expect_err("missing"),
+        options.clone().open(place.file()).await.expect_err("missing"),
+        options.connect(&url("rw")).await.expect_err("missing"),
+    ] {
+        let ConfigError::StoreFile { source, .. } = error else { panic!("{error:?}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+    }
+    assert!(!place.file().exists());
+    put(&SqliteStore::connect(&url("rwc")).await.expect("created"), "alice", r#"{"a":1}"#).await.expect("written");
+    let store = SqliteStore::connect(&url("rw")).await.expect("it is there");
+    assert_eq!(json(&store, "alice").await.as_deref(), Some(r#"{"a":1}"#));
+}
+
+#[tokio::test]
 async fn one_file_is_opened_by_many_at_once() {
     let place = Place::new();
     let opening: Vec<_> = (0..8).map(|_| tokio::spawn(SqliteStore::open(place.file()))).collect();
