@@ -1,5 +1,5 @@
+use super::handles::{Handles, OpenStore};
 use super::probe::{Probe, Violation};
-use super::{Handles, OpenStore};
 use crate::store::{MetadataStore, Namespace};
 use crate::user_id::UserId;
 

@@ -9,6 +9,7 @@ mod link;
 mod notices;
 mod options;
 mod query;
+mod record;
 mod server;
 mod servers;
 mod url;
@@ -116,14 +117,14 @@ impl fmt::Debug for RedisStore {
 impl MetadataStore for RedisStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
         let mut answers = self.0.read(slice::from_ref(user)).await?;
-        answers.pop().map_or(Ok(None), query::found)
+        answers.pop().map_or(Ok(None), record::found)
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
         if users.is_empty() {
             return Ok(Vec::new());
         }
-        self.0.read(users).await?.into_iter().map(query::found).collect()
+        self.0.read(users).await?.into_iter().map(record::found).collect()
     }
 
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {

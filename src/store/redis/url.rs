@@ -56,6 +56,7 @@ impl Location {
         for (name, value) in parameters(query) {
             match name {
                 "protocol" => check_protocol(value)?,
+                "db" if value.is_empty() => return Err(problem("the parameter `db` has no number")),
                 "db" if !cluster && database.is_none() => database = Some(value),
                 "db" if !cluster => return Err(problem("the parameter `db` is there twice")),
                 _ => return Err(unknown(name, known)),
