@@ -45,7 +45,7 @@ pub use service::UserMetadata;
 #[cfg(any(feature = "poem", feature = "salvo"))]
 pub(crate) use service::admit;
 
-/// In the extensions of a request that came through a layer with optional sessions and has none; so an extractor can
-/// tell that from a layer that was forgotten.
+/// In the extensions of a request that passed the layer without a session, because sessions are optional or because it is
+/// a CORS preflight; so an extractor can tell that from a layer that was forgotten.
 #[derive(Clone, Copy, Debug)]
 pub struct NoSession;
