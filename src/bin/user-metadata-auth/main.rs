@@ -1,6 +1,8 @@
 //! The sidecar: answers the checks of a proxy, and keeps metadata for services in any language.
 
 mod failure;
+mod list;
+mod read;
 mod server;
 mod settings;
 
@@ -16,7 +18,7 @@ use crate::settings::{Settings, Tokens};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = match Settings::read(env::args_os()) {
+    let settings = match read::settings(env::args_os()) {
         Ok(settings) => settings,
         Err(error) => {
             // There is nobody to tell where standard error is closed.

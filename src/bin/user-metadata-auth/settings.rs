@@ -1,16 +1,14 @@
-use std::convert::Infallible;
-use std::env;
-use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::num::ParseIntError;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, Resettable};
-use clap::error::{ContextKind, ErrorKind};
-use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::builder::NonEmptyStringValueParser;
+use clap::error::ErrorKind;
+use clap::{ArgAction, Command, CommandFactory, Parser, ValueEnum};
 use tower_user_metadata::ConfigError;
 use tower_user_metadata::session::{AntiCsrf, TokenSource, TokenSources};
+
+use crate::list::List;
 
 const AFTER_HELP: &str = "\
 A flag wins over its environment variable. White space around a value is taken off, and an empty variable counts as one
@@ -126,32 +124,7 @@ enum Proof {
     None,
 }
 
-/// Values between commas, without white space around each.
-#[derive(Clone, Debug)]
-struct List(Vec<String>);
-
 impl Settings {
-    /// Reads the command line and, where that says nothing, the environment.
-    ///
-    /// # Errors
-    ///
-    /// A setting that cannot be used, or settings that contradict each other; or help or the version was asked for.
-    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let arguments: Vec<_> = arguments.into_iter().filter_map(without_ends).collect();
-        match command().try_get_matches_from(&arguments) {
-            // From the command as it is: help must not show the values of the environment as defaults.
-            Err(asked) if matches!(asked.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-                return Err(asked);
-            }
-            _ => {}
-        }
-        let mut command = command().mut_args(from_environment);
-        let matches = command.try_get_matches_from_mut(&arguments).map_err(without_values)?;
-        let settings = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        settings.check().map_err(|(kind, problem)| command.error(kind, problem))?;
-        Ok(settings)
-    }
-
     pub(crate) fn tokens(&self) -> Tokens {
         let default = if self.jwks_url.is_some() { Tokens::Jwt } else { Tokens::Supertokens };
         self.tokens.unwrap_or(default)
@@ -184,7 +157,7 @@ impl Settings {
     }
 
     /// What no setting shows by itself.
-    fn check(&self) -> Result<(), (ErrorKind, String)> {
+    pub(crate) fn check(&self) -> Result<(), (ErrorKind, String)> {
         let missing = |problem: &str| Err((ErrorKind::MissingRequiredArgument, problem.to_owned()));
         let conflict = |problem: String| Err((ErrorKind::ArgumentConflict, problem));
         match (&self.jwks_url, &self.supertokens_connection_uri) {
@@ -222,56 +195,11 @@ impl Settings {
     }
 }
 
-impl FromStr for List {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.split(',').map(trimmed).filter(|member| !member.is_empty()).map(str::to_owned).collect()))
-    }
-}
-
 /// The one definition of the settings, as clap sees it.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     Settings::command().mut_args(|argument| argument.hide_env_values(true))
-}
-
-/// Takes the value of an argument's environment variable as its default, so that the command line wins. An empty
-/// variable counts as one that is not set, which clap by itself sees otherwise.
-fn from_environment(argument: clap::Arg) -> clap::Arg {
-    let Some(value) = argument.get_env().and_then(env::var_os) else { return argument.env(Resettable::<clap::builder::OsStr>::Reset) };
-    let argument = argument.env(Resettable::<clap::builder::OsStr>::Reset);
-    match value.to_str().map(trimmed) {
-        Some("") => argument,
-        Some(text) => argument.default_value(text.to_owned()),
-        None => argument.default_value(value),
-    }
-}
-
-/// An argument without white space around its value; `None` where nothing is left after `--name=`.
-fn without_ends(argument: OsString) -> Option<OsString> {
-    let Some(text) = argument.to_str() else { return Some(argument) };
-    match text.split_once('=') {
-        Some((name, value)) if name.starts_with("--") => {
-            Some(trimmed(value)).filter(|value| !value.is_empty()).map(|value| format!("{name}={value}").into())
-        }
-        _ => Some(trimmed(text).into()),
-    }
-}
-
-/// A text without the white space that files of secrets have around it, and the mark that editors begin a file with.
-fn trimmed(text: &str) -> &str {
-    text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
 }
 
 fn seconds(text: &str) -> Result<Duration, ParseIntError> {
     text.parse().map(Duration::from_secs)
-}
-
-/// What follows no flag is not repeated: it may be a URL with a password.
-fn without_values(error: clap::Error) -> clap::Error {
-    let flag = |error: &clap::Error| error.get(ContextKind::InvalidArg).is_some_and(|name| name.to_string().starts_with('-'));
-    if error.kind() == ErrorKind::UnknownArgument && !flag(&error) {
-        return command().error(ErrorKind::UnknownArgument, "settings are flags, and there is a value without one");
-    }
-    error
 }
