@@ -24,31 +24,34 @@ pub(crate) fn settings(arguments: impl IntoIterator<Item = OsString>) -> Result<
         _ => {}
     }
     let unread = |argument: clap::Arg| argument.env(Resettable::<clap::builder::OsStr>::Reset);
-    // What stands last wins, which is the command line.
-    let mut command = settings::command().mut_args(unread).args_override_self(true);
-    let environment =
-        environment(&settings::command()).map_err(|problem| command.error(ErrorKind::InvalidUtf8, problem))?;
-    let given = arguments.split_off(arguments.len().min(1));
-    let arguments = [arguments, environment, given].concat();
+    let mut command = settings::command().mut_args(unread);
+    let environment = environment(&settings::command(), &arguments);
+    arguments.extend(environment.map_err(|problem| command.error(ErrorKind::InvalidUtf8, problem))?);
     let matches = command.try_get_matches_from_mut(&arguments).map_err(in_words)?;
     let settings = Settings::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     settings.check().map_err(|(kind, problem)| command.error(kind, problem))?;
     Ok(settings)
 }
 
-/// The environment variables that are set, as arguments. An empty one counts as one that is not set, which clap by itself
-/// sees otherwise.
+/// The environment variables that are set, as arguments, without those that the command line has. An empty one counts as
+/// one that is not set, which clap by itself sees otherwise.
 ///
 /// # Errors
 ///
 /// The value of one is not UTF-8.
-fn environment(command: &Command) -> Result<Vec<OsString>, String> {
+fn environment(command: &Command, given: &[OsString]) -> Result<Vec<OsString>, String> {
     let set = |argument: &clap::Arg| {
-        let name = argument.get_env()?;
+        let (name, flag) = (argument.get_env()?, format!("--{}", argument.get_long()?));
+        let is_flag = |given: &OsString| {
+            given.to_str().and_then(|given| given.strip_prefix(&flag)).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        if given.iter().any(is_flag) {
+            return None;
+        }
         let Some(value) = env::var_os(name)?.into_string().ok() else {
             return Some(Err(format!("{} is not UTF-8", name.display())));
         };
-        without_ends(format!("--{}={value}", argument.get_long()?).into()).map(Ok)
+        without_ends(format!("{flag}={value}").into()).map(Ok)
     };
     command.get_arguments().filter_map(set).collect()
 }
