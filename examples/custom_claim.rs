@@ -105,7 +105,7 @@ fn token(secret: &[u8], claims: &Value) -> Result<String, Box<dyn Error>> {
     if let (Value::Object(payload), Value::Object(claims)) = (&mut payload, claims) {
         payload.extend(claims.clone());
     }
-    Ok(jsonwebtoken::encode(&Header::default(), &payload, &EncodingKey::from_secret(secret))?)
+    Ok(jsonwebtoken::encode(&Header::default(), &payload, &EncodingKey::from_secret(secret)?)?)
 }
 
 async fn answer<S>(service: &S, what: &str, token: Option<&str>) -> Result<(StatusCode, String), Box<dyn Error>>

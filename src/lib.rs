@@ -24,7 +24,7 @@
 //! let layer = UserMetadataLayer::new(verifier, store::connect("memory:").await?);
 //! let mut service = layer.layer(tower::service_fn(update_info));
 //! # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
-//! # let key = jsonwebtoken::EncodingKey::from_secret(secret);
+//! # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
 //! # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
 //!
 //! let request = Request::post("/updateinfo").header("authorization", format!("Bearer {token}")).body(())?;
@@ -113,7 +113,7 @@ pub use authenticator::{Authenticated, Authentication, Authenticator};
 pub use config_error::ConfigError;
 pub use handle::UserMetadataHandle;
 pub use json::WrongType;
-pub use layer::UserMetadataLayer;
+pub use layer::layer::UserMetadataLayer;
 pub use metadata::{
     InvalidMetadata, InvalidMetadataKind, InvalidVersion, Limits, Metadata, MetadataUpdate, Precondition, Record,
     Version,
@@ -129,6 +129,6 @@ pub mod __private {
 }
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "rocket", feature = "sqlite", feature = "warp"))]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -220,8 +220,8 @@ pub(crate) fn hs256() -> Signer {
     Signer {
         name: "HS256",
         algorithm: jsonwebtoken::Algorithm::HS256,
-        private: EncodingKey::from_secret(&secret),
-        public: DecodingKey::from_secret(&secret),
+        private: EncodingKey::from_secret(&secret).expect("not empty"),
+        public: DecodingKey::from_secret(&secret).expect("not empty"),
         key: VerificationKey::from_secret(Algorithm::HS256, secret).expect("a key"),
         prepared: None,
     }

@@ -46,7 +46,7 @@ impl DevelopmentLogin {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
         let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
-        Ok((Self { key: EncodingKey::from_secret(&secret) }, JwtVerifier::builder(key).without_audience().build()?))
+        Ok((Self { key: EncodingKey::from_secret(&secret)? }, JwtVerifier::builder(key).without_audience().build()?))
     }
 
     pub(crate) fn answer(&self, body: &[u8]) -> Reply {

@@ -74,7 +74,8 @@ pub(crate) fn small_store() -> MemoryStore {
 pub(crate) fn token(secret: &[u8], expires: SystemTime) -> String {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let claims = serde_json::json!({ "sub": "alice", "iat": seconds(expires - MINUTE), "exp": seconds(expires) });
-    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).expect("claims serialise")
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret).expect("not empty"))
+        .expect("claims serialise")
 }
 
 /// Demands a role that alice has with [`admin`] only.
@@ -86,7 +87,7 @@ pub(crate) fn admins(sessions: &Authenticator) -> Authenticator {
 pub(crate) fn admin() -> String {
     let expires = (SystemTime::now() + MINUTE).duration_since(UNIX_EPOCH).expect("after 1970");
     let claims = serde_json::json!({ "sub": "alice", "exp": expires.as_secs(), "st-role": { "t": 0, "v": ["admin"] } });
-    let key = EncodingKey::from_secret(SECRET);
+    let key = EncodingKey::from_secret(SECRET).expect("not empty");
     format!("Bearer {}", jsonwebtoken::encode(&Header::default(), &claims, &key).expect("claims serialise"))
 }
 

@@ -1,6 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, Route, web};
 
-use super::extract::required;
+use super::extract::found;
 use super::response::convert;
 use crate::adapter::body::Chunks;
 use crate::endpoints::{Problem, UserMetadataEndpoints};
@@ -22,7 +22,7 @@ use crate::handle::UserMetadataHandle;
 /// # let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
 /// # let sessions = Authenticator::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
 /// # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
-/// # let key = jsonwebtoken::EncodingKey::from_secret(secret);
+/// # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
 /// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
 /// let metadata = web::resource("/metadata").wrap(user_metadata(&sessions));
 /// let app = App::new().service(metadata.route(endpoints(UserMetadataEndpoints::new())));
@@ -48,7 +48,7 @@ async fn respond(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let metadata: UserMetadataHandle = required(&request)?;
-    let body = Chunks::new(request.headers(), payload);
-    Ok(convert(endpoints.respond(request.method().as_str(), request.headers(), &metadata, body).await))
+    let metadata = found(&request)?.map(UserMetadataHandle::from);
+    let body = Chunks::new(payload);
+    Ok(convert(endpoints.respond(request.method().as_str(), request.headers(), metadata.as_ref(), body).await))
 }

@@ -119,7 +119,7 @@ struct Tokens {
 ///         TokenKind::WrongKey => (USER, now + 600, b"7dP%uJ3*hS8&eK5#zN2!xV9@qL6^tM4$"),
 ///     };
 ///     let claims = json!({ "sub": user, "exp": expires });
-///     encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).unwrap()
+///     encode(&Header::default(), &claims, &EncodingKey::from_secret(secret).unwrap()).unwrap()
 /// });
 /// assert!(report.checked().len() > 150);
 /// # }
