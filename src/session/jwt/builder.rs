@@ -104,9 +104,9 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// Sets how far ahead of ours the issuer's clock may be when `nbf` and `iat` are compared. Default 60 seconds: many
-    /// issuers write the time of the sign-in there, and without a leeway everybody who signs in is refused until our clock
-    /// has caught up.
+    /// Sets by how much `nbf` and `iat` may lie in the future: a time is taken if it is less than this ahead. Default 60
+    /// seconds, since clocks differ: many issuers write the time of the sign-in there, and without a leeway everybody who
+    /// signs in is refused until our clock has caught up.
     ///
     /// `exp` has no leeway: every second of it would be one more in which an ended session is taken.
     pub fn with_leeway(mut self, leeway: Duration) -> Self {

@@ -5,6 +5,7 @@
 //! Microsoft Graph put it into access tokens.
 
 use super::header::Header;
+use crate::json;
 use crate::session::payload::Payload;
 use crate::session::{AuthError, AuthErrorKind as Kind};
 
@@ -66,22 +67,15 @@ fn purpose(name: &str, value: &str) -> Option<Purpose> {
         // The id of the access token that a refresh token belongs to (Spring Security OAuth, Cloud Foundry UAA).
         "ati" => Some(Purpose::Refresh),
         "typ" | "token_use" | "token_type" | "tokenType" | "drn" => of_word(value),
-        // The word for it in Flask-JWT-Extended and in many hand-made issuers, who have other types as well.
-        "type" => of_word(value).filter(|purpose| *purpose == Purpose::Refresh),
+        // Flask-JWT-Extended and many hand-made issuers; others tell types of users there, so only this word counts.
+        "type" if word(value).is_some_and(|word| word == "refresh") => Some(Purpose::Refresh),
         _ => None,
     }
 }
 
-/// The purpose that a claim names. Issuers write `ID`, `id_token`, `Refresh`, `refresh-token`, `logout+jwt`.
+/// The purpose that a claim names.
 fn of_word(value: &str) -> Option<Purpose> {
-    let text = value.strip_prefix('"')?.strip_suffix('"')?;
-    // Longer than any of the words, so that not every text is copied.
-    if text.len() > 40 {
-        return None;
-    }
-    let word: String = text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let word = word.strip_suffix("jwt").unwrap_or(&word);
-    match word.strip_suffix("token").unwrap_or(word) {
+    match &*word(value)? {
         "id" => Some(Purpose::Id),
         "refresh" | "rt" | "offline" | "dsr" => Some(Purpose::Refresh),
         "logout" => Some(Purpose::Logout),
@@ -90,4 +84,16 @@ fn of_word(value: &str) -> Option<Purpose> {
         | "verifyemail" => Some(Purpose::Own),
         _ => None,
     }
+}
+
+/// A text as one word: issuers write `ID`, `id_token`, `Refresh`, `refresh-token`, `logout+jwt`. `None`: not a text.
+fn word(value: &str) -> Option<String> {
+    let text: String = json::typed(value).ok()?;
+    let mut word: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    for ending in ["jwt", "token"] {
+        if word.ends_with(ending) {
+            word.truncate(word.len() - ending.len());
+        }
+    }
+    Some(word)
 }

@@ -26,7 +26,7 @@ impl Times {
         }
         expired(expires_at, now)?;
         not_yet_valid(claims, now, leeway)?;
-        if issued_at.is_some_and(|issued_at| issued_at > now.saturating_add(leeway)) {
+        if issued_at.is_some_and(|issued_at| is_ahead(issued_at, now, leeway)) {
             return Err(AuthError::because(Kind::NotYetValid, "iat"));
         }
         Ok(Self { issued_at, expires_at })
@@ -40,10 +40,15 @@ pub(super) fn expired(expires_at: i64, now: i64) -> Result<(), AuthError> {
 /// Compares `nbf` with now, if it is there (RFC 7519 section 4.1.5).
 pub(super) fn not_yet_valid(claims: &Payload, now: i64, leeway: i64) -> Result<(), AuthError> {
     let not_before = millis_of(claims, "nbf", f64::ceil)?;
-    if not_before.is_some_and(|not_before| not_before > now.saturating_add(leeway)) {
+    if not_before.is_some_and(|not_before| is_ahead(not_before, now, leeway)) {
         return Err(AuthError::because(Kind::NotYetValid, "nbf"));
     }
     Ok(())
+}
+
+/// Whether a time is still to come, by the leeway or more.
+fn is_ahead(time: i64, now: i64, leeway: i64) -> bool {
+    time > now && time >= now.saturating_add(leeway)
 }
 
 /// A NumericDate (RFC 7519 section 2) in milliseconds, cut to the second.

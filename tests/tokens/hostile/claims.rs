@@ -153,19 +153,21 @@ fn times_of_all_forms() {
     all_get(Ok(()), ["1800000001", "1800000001.0", "1.800000001e9", "1800000009.75", "253402300799", "2E9"], exp);
 
     let nbf = |value: &str| verdict(&layer, signer.token(HEADER, with(&format!(r#""nbf":{value}"#))));
-    all_get(Err(Kind::NotYetValid), ["1800000001", "1800000000.5", "1800000000.000001", "1.9e9", "253402300799"], nbf);
+    // A minute is the leeway.
+    all_get(Err(Kind::NotYetValid), ["1800000060", "1800000059.5", "1800000059.000001", "1.9e9", "253402300799"], nbf);
     let malformed = ["null", "true", "\"0\"", "[]", "{}", "1e400", "253402300800", "9223372036854775807"];
     all_get(Err(Kind::MalformedClaims), malformed, nbf);
     all_get(Ok(()), ["0", "-1", "-0", "1800000000", "1.8e9", "1799999999.5", "-1e11"], nbf);
+    all_get(Ok(()), ["1800000002", "1800000000.5", "1800000059", "1800000058.75", "1.80000003e9"], nbf);
 
     let iat = |value: &str| verdict(&layer, signer.token(HEADER, with(&format!(r#""iat":{value}"#))));
-    all_get(Err(Kind::NotYetValid), ["1800000061", "1800003600"], iat);
+    all_get(Err(Kind::NotYetValid), ["1800000060", "1800003600"], iat);
     let malformed = ["null", "false", "\"1800000000\"", "[]", "1e400", "1800003601", "99999999999999"];
     all_get(Err(Kind::MalformedClaims), malformed, iat);
-    all_get(Ok(()), ["0", "-1", "1800000000", "1800000060", "1799999999.75"], iat);
+    all_get(Ok(()), ["0", "-1", "1800000000", "1800000002", "1800000059.75", "1799999999.75"], iat);
 }
 
-/// A leeway moves the ends of a token's life by exactly so much, and overflows nothing.
+/// A leeway moves the beginning of a token's life by exactly so much, never its end, and overflows nothing.
 #[test]
 fn leeway() {
     let signer = Signer::secret(SECRET);
@@ -179,12 +181,27 @@ fn leeway() {
             At::seconds(NOW),
         )
     };
-    let claims = |exp: i64, nbf: i64| signer.token(HEADER, format!(r#"{{"sub":"u","exp":{exp},"nbf":{nbf}}}"#));
-    let ten = layer(Duration::from_secs(10));
-    assert_eq!(verdict(&ten, claims(1_799_999_991, 1_800_000_010)), Ok(Ok(())));
-    assert_eq!(verdict(&ten, claims(1_799_999_990, 0)), Ok(Err(Kind::Expired)));
-    assert_eq!(verdict(&ten, claims(1_800_003_600, 1_800_000_011)), Ok(Err(Kind::NotYetValid)));
-    assert_eq!(verdict(&layer(Duration::MAX), claims(1, 253_402_300_799)), Ok(Ok(())));
+    let token = |exp: i64, claim: &str, time: i64| {
+        signer.token(HEADER, format!(r#"{{"sub":"u","exp":{exp},"{claim}":{time}}}"#))
+    };
+    for claim in ["nbf", "iat"] {
+        for leeway in [0_i64, 10, 60, 3_600] {
+            let layer = layer(Duration::from_secs(leeway.unsigned_abs()));
+            let token = |time| token(1_800_009_999, claim, time);
+            // What is now is not ahead.
+            let last = 1_800_000_000 + (leeway - 1).max(0);
+            assert_eq!(verdict(&layer, token(last)), Ok(Ok(())), "{claim} {leeway}");
+            assert_eq!(verdict(&layer, token(last + 1)), Ok(Err(Kind::NotYetValid)), "{claim} {leeway}");
+        }
+    }
+    for leeway in [Duration::ZERO, Duration::from_secs(10), Duration::from_millis(1), Duration::MAX] {
+        for (exp, expected) in
+            [(1_800_000_001, Ok(())), (1_800_000_000, Err(Kind::Expired)), (1_799_999_999, Err(Kind::Expired))]
+        {
+            assert_eq!(verdict(&layer(leeway), token(exp, "nbf", 0)), Ok(expected), "{leeway:?} {exp}");
+        }
+    }
+    assert_eq!(verdict(&layer(Duration::MAX), token(1_800_003_600, "nbf", 253_402_300_799)), Ok(Ok(())));
 }
 
 #[test]
