@@ -50,7 +50,7 @@ struct Inner {
     validators: Vec<Arc<dyn ClaimValidator>>,
     clock: Arc<dyn Clock>,
     optional: bool,
-    loading_once: bool,
+    single_load: bool,
     preflights_refused: bool,
 }
 
@@ -65,7 +65,7 @@ impl Authenticator {
             validators: Vec::new(),
             clock: Arc::new(SystemClock),
             optional: false,
-            loading_once: false,
+            single_load: false,
             preflights_refused: false,
         }))
     }
@@ -90,15 +90,15 @@ impl Authenticator {
 
     /// Lets requests without credentials through, without a session. Bad credentials are still refused.
     #[must_use]
-    pub fn optional(self) -> Self {
+    pub fn with_optional_sessions(self) -> Self {
         self.with(|inner| inner.optional = true)
     }
 
     /// Gives each request a handle that loads the document once, for all who take it from the request; see
-    /// [`UserMetadataHandle::loading_once`]. Default no, since most requests ask once and it costs an allocation.
+    /// [`UserMetadataHandle::with_single_load`]. Default no, since most requests ask once and it costs an allocation.
     #[must_use]
-    pub fn loading_once(self) -> Self {
-        self.with(|inner| inner.loading_once = true)
+    pub fn with_single_load(self) -> Self {
+        self.with(|inner| inner.single_load = true)
     }
 
     /// Refuses CORS preflights as any other request without credentials. Default no: browsers send them without
@@ -201,7 +201,7 @@ impl Authenticator {
         let validators = self.0.validators.iter().map(|validator| &**validator);
         claims::check(validators, &ClaimInput::new(&session, now))?;
         let metadata = UserMetadataHandle::new(session.owner(), Arc::clone(self.0.stores.share()));
-        let metadata = if self.0.loading_once { metadata.loading_once() } else { metadata };
+        let metadata = if self.0.single_load { metadata.with_single_load() } else { metadata };
         Ok(Some(Authenticated { session, metadata }))
     }
 
@@ -213,7 +213,7 @@ impl Authenticator {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { verifier, stores, sources, validators, clock, optional, loading_once, preflights_refused } =
+        let Inner { verifier, stores, sources, validators, clock, optional, single_load, preflights_refused } =
             &*self.0;
         f.debug_struct("Authenticator")
             .field("verifier", verifier)
@@ -222,7 +222,7 @@ impl fmt::Debug for Authenticator {
             .field("validators", validators)
             .field("clock", clock)
             .field("optional", optional)
-            .field("loading_once", loading_once)
+            .field("single_load", single_load)
             .field("preflights_refused", preflights_refused)
             .finish()
     }

@@ -16,9 +16,12 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// Refuses a stranger whom an authenticator with optional sessions let through, where a session is needed.
-    #[cfg(any(feature = "actix", feature = "rocket", feature = "warp"))]
-    pub(crate) fn required(found: Option<Self>) -> Result<Self, AuthError> {
+    /// What was found, for a handler that needs a session.
+    ///
+    /// # Errors
+    ///
+    /// The request passed without one.
+    pub fn required(found: Option<Self>) -> Result<Self, AuthError> {
         found.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials))
     }
 }

@@ -79,7 +79,7 @@ impl ForwardAuth {
         };
         let authenticator = match demand {
             Demand::Session => self.authenticator,
-            Demand::Optional => self.authenticator.optional(),
+            Demand::Optional => self.authenticator.with_optional_sessions(),
             Demand::All { roles, permissions } => {
                 let role = |role: String| PrimitiveArrayClaim::USER_ROLE.includes(role);
                 let permission = |permission: String| PrimitiveArrayClaim::PERMISSION.includes(permission);

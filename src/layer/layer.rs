@@ -59,17 +59,17 @@ impl<R> UserMetadataLayer<R> {
 
     /// Lets requests without credentials through, without a session. Bad credentials are still refused.
     #[must_use]
-    pub fn optional(mut self) -> Self {
-        self.authenticator = self.authenticator.optional();
+    pub fn with_optional_sessions(mut self) -> Self {
+        self.authenticator = self.authenticator.with_optional_sessions();
         self
     }
 
     /// Gives each request a handle that loads the document once, for all who take it from the request; see
-    /// [`UserMetadataHandle::loading_once`](crate::UserMetadataHandle::loading_once). Default no, since most requests ask
+    /// [`with_single_load`](crate::UserMetadataHandle::with_single_load). Default no, since most requests ask
     /// once and it costs an allocation.
     #[must_use]
-    pub fn loading_once(mut self) -> Self {
-        self.authenticator = self.authenticator.loading_once();
+    pub fn with_single_load(mut self) -> Self {
+        self.authenticator = self.authenticator.with_single_load();
         self
     }
 

@@ -55,7 +55,7 @@ fn preflights() -> Vec<Request<()>> {
 #[test]
 fn a_preflight_passes_without_a_session_and_its_credentials_are_not_looked_at() {
     for verifier in both_ways() {
-        for layer in [layer(&verifier), layer(&verifier).optional()] {
+        for layer in [layer(&verifier), layer(&verifier).with_optional_sessions()] {
             for mut preflight in preflights() {
                 let headers = preflight.headers().clone();
                 // As an outer layer may have left them.
@@ -107,7 +107,7 @@ fn preflights_can_be_refused_again() {
         let signed_in = [ORIGIN, METHOD, ("authorization", "Bearer good")];
         let (_, found) = send(&layer, request("OPTIONS", &signed_in));
         assert!(found.expect("called").get::<Session>().is_some());
-        let layer = layer.optional();
+        let layer = layer.with_optional_sessions();
         let (_, found) = send(&layer, request("OPTIONS", &[ORIGIN, METHOD]));
         assert!(found.expect("called").get::<NoSession>().is_some());
         assert!(send(&layer, request("OPTIONS", &[ORIGIN, METHOD, ("authorization", "Bearer bad")])).1.is_none());
