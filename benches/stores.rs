@@ -144,7 +144,7 @@ async fn mariadb_table(server: &Mariadb, pace: Pace) {
 
 async fn redis_table(server: &Redis, pace: Pace) {
     let workload = usual();
-    let store = RedisStore::open(server.url()).await.expect("opened");
+    let store = RedisStore::connect(&server.url()).await.expect("opened");
     let contestants = [
         Contestant::filled(
             "WATCH, GET, merge, MULTI, SET, EXEC",

@@ -128,6 +128,6 @@ pub mod __private {
 }
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "rocket", feature = "sqlite", feature = "warp"))]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -60,7 +60,7 @@ impl UserId {
     }
 }
 
-/// What knows whose it is: a handle holds on to it and so needs no copy of the id.
+/// Anything that has a user id: a handle keeps it, for example the session, and so needs no copy of the id.
 pub(crate) trait HasUserId: Send + Sync {
     fn user_id(&self) -> &UserId;
 }

@@ -42,7 +42,7 @@ impl Place {
         let opened: Result<Arc<dyn MetadataStore>, _> = match self {
             Self::Sqlite(directory) => {
                 let path = directory.path().join(namespace);
-                SqliteStore::options(path).with_limits(limits).open().await.map(|store| Arc::new(store) as _)
+                SqliteStore::options().with_limits(limits).open(path).await.map(|store| Arc::new(store) as _)
             }
             Self::Postgres(server) => {
                 let options = PostgresStore::options().with_namespace(name).with_limits(limits);
@@ -53,8 +53,8 @@ impl Place {
                 options.connect(&server.url()).await.map(|store| Arc::new(store) as _)
             }
             Self::Redis(server) => {
-                let options = RedisStore::options(server.url()).with_namespace(name).with_limits(limits);
-                options.open().await.map(|store| Arc::new(store) as _)
+                let options = RedisStore::options().with_namespace(name).with_limits(limits);
+                options.connect(&server.url()).await.map(|store| Arc::new(store) as _)
             }
         };
         opened.expect("opened")

@@ -95,7 +95,7 @@ impl Authenticator {
     }
 
     /// Gives each request a handle that loads the document once, for all who take it from the request; see
-    /// [`UserMetadataHandle::loading_once`]. Default no, since most requests ask once and it costs an allocation.
+    /// [`UserMetadataHandle::with_single_load`]. Default no, since most requests ask once and it costs an allocation.
     #[must_use]
     pub fn with_single_load(self) -> Self {
         self.with(|inner| inner.single_load = true)
@@ -201,7 +201,7 @@ impl Authenticator {
         let validators = self.0.validators.iter().map(|validator| &**validator);
         claims::check(validators, &ClaimInput::new(&session, now))?;
         let metadata = UserMetadataHandle::new(session.owner(), Arc::clone(self.0.stores.share()));
-        let metadata = if self.0.single_load { metadata.loading_once() } else { metadata };
+        let metadata = if self.0.single_load { metadata.with_single_load() } else { metadata };
         Ok(Some(Authenticated { session, metadata }))
     }
 

@@ -96,6 +96,14 @@ pub enum ConfigError {
         /// What is wrong; the URL is not repeated, since it may hold a password.
         problem: &'static str,
     },
+    /// A parameter in the URL of a store is not known.
+    #[error("the URL of the store has the parameter `{parameter}`, which is not known; known: {known}")]
+    UnknownStoreParameter {
+        /// Its name, without the value, which may be a password.
+        parameter: String,
+        /// The names of those that are known.
+        known: &'static str,
+    },
     /// An option of a store cannot be used.
     #[error("the option `{option}` of the store cannot be used: {problem}")]
     StoreOption {
@@ -129,4 +137,15 @@ pub enum ConfigError {
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[source] StoreError),
+}
+
+impl ConfigError {
+    #[cfg(any(feature = "redis", feature = "sqlite"))]
+    pub(crate) fn unknown_store_parameter(name: &str, known: &'static str) -> Self {
+        // What is no name may be a part of a password.
+        let is_name = (1..=64).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        let parameter = if is_name { name } else { "(another, whose name is not shown)" };
+        Self::UnknownStoreParameter { parameter: parameter.to_owned(), known }
+    }
 }

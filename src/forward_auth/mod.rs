@@ -74,7 +74,7 @@ impl ForwardAuth {
             return status(StatusCode::NOT_FOUND);
         };
         let method = match method {
-            Method::Own => check.method().as_str(),
+            Method::Own => Ok(check.method().as_str()),
             Method::Forwarded => demand::forwarded_method(check.headers()),
         };
         let authenticator = match demand {
@@ -87,7 +87,14 @@ impl ForwardAuth {
                 demands.fold(self.authenticator, Authenticator::with_claim_validator)
             }
         };
-        match authenticator.authenticate(method, check.headers()).await {
+        let outcome = match method {
+            Ok(method) => authenticator.authenticate(method, check.headers()).await,
+            Err(error) => {
+                tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+                Err(error)
+            }
+        };
+        match outcome {
             Ok(authenticated) => {
                 let session = authenticated.map(|Authenticated { session, .. }| session);
                 let mut response = status(StatusCode::OK);

@@ -36,7 +36,7 @@ use crate::user_id::{HasUserId, UserId};
 pub struct UserMetadataHandle {
     user: Arc<dyn HasUserId>,
     store: Arc<Share>,
-    /// There if this handle loads once.
+    /// What the handle has loaded, if it loads the document only once.
     loaded: Option<Arc<Loaded>>,
 }
 
@@ -51,7 +51,7 @@ impl UserMetadataHandle {
         Self::new(Arc::new(user), Arc::new(Share::new(store)))
     }
 
-    /// A handle that loads the document once: later reads through it and its clones answer from memory, and reads at the
+    /// Loads the document once: later reads through this handle and its later clones answer from memory, and reads at the
     /// same time share a load. For a request whose parts each ask for the document.
     ///
     /// It does not see what others write after that. What is written through it or its clones is read back; when the
@@ -61,7 +61,7 @@ impl UserMetadataHandle {
     /// # use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update, store::MemoryStore};
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
     /// # let handle = UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new());
-    /// let page = handle.loading_once();
+    /// let page = handle.clone().with_single_load();
     /// assert!(page.get().await?.is_empty());
     /// handle.update(metadata_update! { "theme": "dark" }).await?;
     /// assert!(page.get().await?.is_empty());
@@ -72,8 +72,8 @@ impl UserMetadataHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn loading_once(&self) -> Self {
-        Self { loaded: Some(Arc::default()), ..self.clone() }
+    pub fn with_single_load(self) -> Self {
+        Self { loaded: Some(Arc::default()), ..self }
     }
 
     /// The user whose metadata this is.

@@ -65,7 +65,7 @@ impl<R> UserMetadataLayer<R> {
     }
 
     /// Gives each request a handle that loads the document once, for all who take it from the request; see
-    /// [`UserMetadataHandle::loading_once`](crate::UserMetadataHandle::loading_once). Default no, since most requests ask
+    /// [`with_single_load`](crate::UserMetadataHandle::with_single_load). Default no, since most requests ask
     /// once and it costs an allocation.
     #[must_use]
     pub fn with_single_load(mut self) -> Self {

@@ -36,39 +36,14 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
         "memory" => Ok(Arc::new(MemoryStore::new())),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster" => {
-            Ok(Arc::new(super::RedisStore::open(url).await?))
+            Ok(Arc::new(super::RedisStore::connect(url).await?))
         }
         #[cfg(feature = "mariadb")]
         "mariadb" | "mysql" => Ok(Arc::new(super::MariadbStore::connect(url).await?)),
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Arc::new(super::SqliteStore::open(sqlite_path(url)?).await?)),
+        "sqlite" => Ok(Arc::new(super::SqliteStore::connect(url).await?)),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(url).await?)),
         _ => Err(ConfigError::UnknownStore { scheme: scheme.to_owned() }),
-    }
-}
-
-#[cfg(feature = "sqlite")]
-fn sqlite_path(url: &str) -> Result<&str, ConfigError> {
-    let problem = match url.strip_prefix("sqlite://") {
-        None => "it must begin with `sqlite://`",
-        Some("") => "the path of the database file is empty",
-        Some(path) if path.contains('?') => "`sqlite://` takes no parameters, so a `?` is not allowed",
-        Some(path) => return Ok(path),
-    };
-    Err(ConfigError::StoreUrl { problem })
-}
-
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_path_is_what_follows_the_slashes() {
-        assert_eq!(sqlite_path("sqlite://a b%20.db").ok(), Some("a b%20.db"));
-        assert_eq!(sqlite_path("sqlite:///var/lib/x.db").ok(), Some("/var/lib/x.db"));
-        for url in ["sqlite:", "sqlite:x.db", "sqlite://", "sqlite://x.db?mode=ro"] {
-            assert!(matches!(sqlite_path(url), Err(ConfigError::StoreUrl { .. })), "{url}");
-        }
     }
 }

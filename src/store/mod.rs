@@ -4,18 +4,51 @@
 //! |---|---|---|
 //! | [`MemoryStore`] | | `MemoryStore::new()`, `memory:` |
 //! | `MariadbStore` | `mariadb` | `MariadbStore::connect(url)`, `mariadb://…`, `mysql://…` |
-//! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `sqlite://path` |
+//! | `SqliteStore` | `sqlite` | `SqliteStore::open(path)`, `SqliteStore::connect(url)`, `sqlite://path` |
 //! | `PostgresStore` | `postgres` | `PostgresStore::connect(url)`, `PostgresStore::new(pool)`, `postgres://…` |
-//! | `RedisStore` | `redis` | `RedisStore::open(url)`, `redis://host`, `redis+cluster://host` |
+//! | `RedisStore` | `redis` | `RedisStore::connect(url)`, `redis://host`, `redis+cluster://host` |
 //!
-//! [`connect`] opens any of them from a URL, and [`wrap`] puts a deadline, numbers for operators or a cache around it.
+//! [`connect`] opens any of them from a URL. Each has options, which its `options()` makes: `RedisStore::options()` gives a
+//! `RedisOptions`, on which `connect(url)` opens the store.
 //! To write a store of your own, implement [`MetadataStore`] and run the functions of the `conformance` module over it.
+//!
+//! # Around a store
+//!
+//! | Wrapper | Adds | Needs |
+//! |---|---|---|
+//! | [`TimeoutStore`] | a deadline on every call | Tokio's time |
+//! | [`ObservedStore`] | a `tracing` span a call, and with the feature `metrics` numbers for the `metrics` facade | |
+//! | [`CachedStore`] | documents that were read a moment ago, from memory | Tokio |
+//! | [`BatchedStore`] | reads of a moment in one call | Tokio |
+//!
+//! Each keeps the contract of [`MetadataStore`] when the store inside does, so they can be put around one another. From
+//! the inside out, a usual order is: the store, a deadline on its calls, numbers about them, the cache.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_user_metadata::store::{self, CachedStore, MetadataStore, ObservedStore, TimeoutStore};
+//! use tower_user_metadata::{Precondition, UserId, metadata_update};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let store = store::connect("memory:").await?;
+//! let store = TimeoutStore::new(store, Duration::from_secs(2));
+//! let store = ObservedStore::new(store, "users");
+//! let store = CachedStore::new(store, 64 * 1024 * 1024);
+//!
+//! let alice = UserId::new("alice")?;
+//! let record = store.update(&alice, &metadata_update! { "theme": "dark" }, &Precondition::None).await?;
+//! assert_eq!(store.get(&alice).await?, Some(record));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod capabilities;
 mod changes;
 mod connect;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod deadline;
+mod error_context;
 mod ext;
 #[cfg(any(feature = "mariadb", feature = "postgres"))]
 mod failure;
@@ -26,13 +59,13 @@ mod namespace;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]
-pub mod redis;
+mod redis;
 mod shares;
 #[cfg(feature = "sqlite")]
-pub mod sqlite;
+mod sqlite;
 #[cfg_attr(not(feature = "metrics"), path = "waits/silent.rs")]
 mod waits;
-pub mod wrap;
+mod wrap;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -42,6 +75,7 @@ use async_trait::async_trait;
 pub use capabilities::{Capabilities, Durability};
 pub use changes::{Change, ChangeListener, Changes};
 pub use connect::connect;
+pub use error_context::ErrorContext;
 pub use ext::MetadataStoreExt;
 #[cfg(feature = "mariadb")]
 pub use mariadb::MariadbStore;
@@ -50,10 +84,10 @@ pub use namespace::{InvalidNamespace, Namespace};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
-pub use redis::RedisStore;
+pub use redis::{RedisOptions, RedisStore};
 pub(crate) use shares::{Share, Shares};
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use waits::PoolWait;
 pub use wrap::{BatchedStore, CachedStore, ObservedStore, TimeoutStore};
 
@@ -80,8 +114,8 @@ use crate::user_id::UserId;
 /// * **Preconditions** are checked inside the step. A store that cannot says so in
 ///   [`capabilities`](Self::capabilities) and refuses all but [`Precondition::None`] with
 ///   [`StoreErrorKind::Unsupported`].
-/// * **Errors** change nothing, unless [`StoreError::may_have_happened`] says otherwise. Every call ends within the
-///   store's deadline.
+/// * **Errors** change nothing, unless [`StoreError::may_have_happened`] says otherwise. They say where they happened,
+///   and are logged where the call ends: [`ErrorContext`] does both. Every call ends within the store's deadline.
 /// * **Cancel safety.** A future may be dropped at any await: the old or the new document stays, never a part of one,
 ///   and the next call on the same store works.
 #[async_trait]
@@ -134,7 +168,8 @@ pub trait MetadataStore: Debug + Send + Sync + 'static {
     /// What this store offers beyond the contract's minimum.
     fn capabilities(&self) -> Capabilities;
 
-    /// News of the writes of all processes, for caches. `None`, as by default: this store does not tell.
+    /// Notifications of the writes of all processes, for caches. `None`, which is the default: the store does not send
+    /// any.
     fn changes(&self) -> Option<Arc<dyn Changes>> {
         None
     }

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::Handles;
+use super::handles::Handles;
 use super::probe::{Probe, Violation, fresh_user};
 use super::races::{outcomes, race};
 use crate::metadata::{Metadata, MetadataUpdate, Precondition, Record, Version};

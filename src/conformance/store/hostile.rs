@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::OpenStore;
+use super::handles::OpenStore;
 use super::identity::{byte_exact_ids, namespaces};
 use super::probe::{Probe, Violation, fresh_user};
 use super::report::{Rows, Tally, Verdict};

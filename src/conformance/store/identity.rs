@@ -1,5 +1,5 @@
+use super::handles::{Handles, OpenStore};
 use super::probe::{Probe, Violation};
-use super::{Handles, OpenStore};
 use crate::store::{MetadataStore, Namespace};
 use crate::user_id::UserId;
 
@@ -77,11 +77,27 @@ pub(super) fn alike_namespaces() -> Vec<Namespace> {
     names.into_iter().filter_map(|name| Namespace::new(name).ok()).collect()
 }
 
-/// As long as an id may be, in one byte and in four bytes a character, and different only in the last one.
+/// As long as an id may be, with one to four bytes a character, and different only in the last one; and some that are as
+/// long as SuperTokens allows, and one character longer.
 fn long_ids() -> impl Iterator<Item = UserId> {
-    ["a", "\u{1f600}"].into_iter().flat_map(|unit| {
-        let stem = unit.repeat(UserId::MAX_CHARS - 1);
-        ["x", "y"].into_iter().filter_map(move |end| UserId::new(format!("{stem}{end}")).ok())
+    let lengths = [
+        (UserId::MAX_CHARS, 4),
+        (UserId::MAX_CHARS, 3),
+        (UserId::MAX_CHARS, 2),
+        (UserId::MAX_CHARS, 1),
+        (128, 1),
+        (129, 1),
+    ];
+    let last = |bytes| match bytes {
+        1 => ["a", "b"],
+        2 => ["\u{e1}", "\u{e2}"],
+        3 => ["\u{20ac}", "\u{20ad}"],
+        _ => ["\u{1f600}", "\u{1f601}"],
+    };
+    lengths.into_iter().flat_map(move |(length, bytes)| {
+        let ends = last(bytes);
+        let stem = ends[0].repeat(length - 1);
+        ends.into_iter().filter_map(move |end| UserId::new(format!("{stem}{end}")).ok())
     })
 }
 

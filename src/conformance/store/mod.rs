@@ -1,8 +1,9 @@
-//! The contract of [`MetadataStore`] as checks: [`check`] runs them all.
+//! The contract of [`MetadataStore`](crate::store::MetadataStore) as checks: [`check`] runs them all.
 
 mod cancel;
 mod conditional;
 mod documents;
+mod handles;
 mod hostile;
 mod identity;
 mod limits;
@@ -13,12 +14,12 @@ mod texts;
 mod vectors;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use cancel::cancel_safety;
 pub use conditional::{modify_loses_nothing, one_conditional_writer_wins, preconditions, versions_never_repeat};
 pub use documents::{empty_update, get_many, invalid_update, merge_and_clear, nulls_for_an_unknown_user, numbers};
+pub use handles::{Handles, OpenStore};
 pub use hostile::hostile_inputs;
 pub use identity::{byte_exact_ids, handles_share, namespaces};
 pub use limits::limits;
@@ -28,60 +29,13 @@ pub use report::{Report, Tally};
 pub use texts::{JsonExpect, JsonText, json_texts, strings};
 pub use vectors::{merge_vectors, update_vectors};
 
-use crate::store::{MetadataStore, Namespace};
+use crate::store::Namespace;
 
 /// Rows for [`update_vectors`], one a line; CC0-1.0.
 pub const UPDATE_VECTORS: &str = include_str!("../vectors/update_vectors.jsonl");
 
 /// Rows for [`hostile_inputs`], one a line; CC0-1.0.
 pub const HOSTILE_INPUTS: &str = include_str!("../vectors/hostile_inputs.jsonl");
-
-/// How to open the store under test for a namespace: any async closure that takes one and answers a store.
-///
-/// The store has the default [`Limits`](crate::Limits). Every call for one namespace gives a handle on the same
-/// documents, so a store in a file is opened a second time, and one in memory is cloned.
-pub trait OpenStore {
-    /// A handle on the documents of this namespace.
-    fn open(&self, namespace: Namespace) -> impl Future<Output = Arc<dyn MetadataStore>>;
-}
-
-impl<O, S> OpenStore for O
-where
-    O: AsyncFn(Namespace) -> S,
-    S: MetadataStore,
-{
-    async fn open(&self, namespace: Namespace) -> Arc<dyn MetadataStore> {
-        Arc::new(self(namespace).await)
-    }
-}
-
-/// Two handles on the documents of one namespace, for checks in which several callers meet.
-#[derive(Clone, Debug)]
-pub struct Handles([Arc<dyn MetadataStore>; 2]);
-
-impl Handles {
-    /// Opens a namespace twice.
-    pub async fn open<O: OpenStore>(open: &O, namespace: Namespace) -> Self {
-        Self([open.open(namespace.clone()).await, open.open(namespace).await])
-    }
-
-    /// Both handles.
-    #[must_use]
-    pub fn stores(&self) -> &[Arc<dyn MetadataStore>; 2] {
-        &self.0
-    }
-
-    fn first(&self) -> &dyn MetadataStore {
-        let [first, _] = &self.0;
-        first.as_ref()
-    }
-
-    /// One of the handles by turns.
-    fn turn(&self, caller: usize) -> Arc<dyn MetadataStore> {
-        let [first, second] = &self.0;
-        Arc::clone(if caller.is_multiple_of(2) { first } else { second })
-    }
-}
 
 /// A check that takes longer has met a store that never answers.
 const LONGEST: Duration = Duration::from_secs(300);

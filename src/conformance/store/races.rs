@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Barrier;
 use tokio::task::JoinError;
 
-use super::Handles;
+use super::handles::Handles;
 use super::probe::{Probe, Violation, fresh_user};
 use crate::metadata::{MetadataUpdate, Precondition};
 use crate::store::StoreErrorKind;

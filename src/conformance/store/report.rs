@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::Violation;
+use super::probe::Violation;
 
 /// What a run of [`check`](super::check) did: the promises that hold, and how many vectors of each family were run.
 #[derive(Clone, Debug, Default)]

@@ -1,8 +1,8 @@
-//! The URLs that name servers, and what they say.
+//! Where one server listens.
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use std::fmt;
 
-use crate::ConfigError;
+use redis::ConnectionAddr;
 
 /// Where one server listens.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -12,72 +12,14 @@ pub(super) enum Address {
     Socket(std::path::PathBuf),
 }
 
-/// The servers that a URL names.
-#[derive(Clone, PartialEq)]
-pub(super) enum Place {
-    One(Address),
-    /// Some servers of a Cluster, by which the others are found.
-    Cluster(Vec<Address>),
-}
-
-/// What a URL says.
-pub(super) struct Location {
-    pub(super) place: Place,
-    pub(super) tls: bool,
-    /// Name, password and database.
-    pub(super) login: RedisConnectionInfo,
-}
-
-impl Location {
-    pub(super) fn parse(url: &str) -> Result<Self, ConfigError> {
-        let (scheme, rest) = url.split_once("://").ok_or(problem("it must begin with `redis://` or a like scheme"))?;
-        let (cluster, tls, scheme) = match scheme {
-            "redis" => (false, false, "redis"),
-            "rediss" => (false, true, "redis"),
-            "redis+cluster" => (true, false, "redis"),
-            "rediss+cluster" => (true, true, "redis"),
-            "redis+unix" => (false, false, "redis+unix"),
-            _ => return Err(problem("its scheme is none of Redis")),
-        };
-        if rest.contains('#') {
-            return Err(problem("a `#` is not allowed; in a password it is `%23`"));
-        }
-        let (before, hosts) = match rest.rsplit_once('@') {
-            Some((user, hosts)) => (format!("{user}@"), hosts),
-            None => (String::new(), rest),
-        };
-        let parse = |host: &str| {
-            let server = format!("{scheme}://{before}{host}").into_connection_info();
-            server.map_err(|_| problem("a host, port, name, password or database in it is malformed"))
-        };
-        let (place, login) = if cluster {
-            let servers = hosts.split(',').map(parse).collect::<Result<Vec<_>, _>>()?;
-            let seeds = servers.iter().map(|server| Address::new(server.addr())).collect::<Result<_, _>>()?;
-            let mut logins = servers.iter().map(ConnectionInfo::redis_settings);
-            if logins.any(|login| login.db() != 0) {
-                return Err(problem("a Cluster has one database only, so none can be named"));
-            }
-            let login = servers.first().map(ConnectionInfo::redis_settings).cloned().unwrap_or_default();
-            (Place::Cluster(seeds), login)
-        } else {
-            if hosts.contains(',') {
-                return Err(problem("several servers are for `redis+cluster:` or `rediss+cluster:`"));
-            }
-            let server = parse(hosts)?;
-            (Place::One(Address::new(server.addr())?), server.redis_settings().clone())
-        };
-        let login = login.set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        Ok(Self { place, tls, login })
-    }
-}
-
 impl Address {
-    fn new(address: &ConnectionAddr) -> Result<Self, ConfigError> {
+    /// `None`: no server that can be reached on this system.
+    pub(super) fn new(address: &ConnectionAddr) -> Option<Self> {
         match address {
-            ConnectionAddr::Tcp(host, port) => Ok(Self::Tcp(host.clone(), *port)),
+            ConnectionAddr::Tcp(host, port) => Some(Self::Tcp(host.clone(), *port)),
             #[cfg(unix)]
-            ConnectionAddr::Unix(path) => Ok(Self::Socket(path.clone())),
-            _ => Err(problem("it names no server that can be reached on this system")),
+            ConnectionAddr::Unix(path) => Some(Self::Socket(path.clone())),
+            _ => None,
         }
     }
 
@@ -94,61 +36,32 @@ impl Address {
     }
 }
 
-fn problem(problem: &'static str) -> ConfigError {
-    ConfigError::StoreUrl { problem }
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
+            Self::Socket(path) => path.display().fmt(f),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tcp(host: &str, port: u16) -> Address {
-        Address::Tcp(host.to_owned(), port)
-    }
-
-    fn place(url: &str) -> Option<Place> {
-        Location::parse(url).ok().map(|location| location.place)
-    }
-
-    #[test]
-    fn a_url_names_servers() {
-        assert!(place("redis://localhost") == Some(Place::One(tcp("localhost", 6379))));
-        assert!(place("rediss://[::1]:7000/3") == Some(Place::One(tcp("::1", 7000))));
-        let several = place("redis+cluster://u:p@a:1,b:2,[::1]:3");
-        assert!(several == Some(Place::Cluster(vec![tcp("a", 1), tcp("b", 2), tcp("::1", 3)])));
-        #[cfg(unix)]
-        {
-            let socket = Place::One(Address::Socket("/run/redis.sock".into()));
-            assert!(place("redis+unix:///run/redis.sock") == Some(socket));
-        }
-        for url in [
-            "redis:",
-            "redis://",
-            "http://localhost",
-            "redis://a,b",
-            "rediss://a#insecure",
-            "redis://:pass#word@a",
-            "redis://a/x",
-            "redis+cluster://a,b/1",
-            "redis+cluster://a,,b",
-        ] {
-            assert!(matches!(Location::parse(url), Err(ConfigError::StoreUrl { .. })), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_login_is_decoded() {
-        let location = Location::parse("rediss://al%69ce:p%40%23@a:1/2").expect("a location");
-        assert_eq!((location.login.username(), location.login.password()), (Some("alice"), Some("p@#")));
-        assert_eq!((location.login.db(), location.tls), (2, true));
-        let location = Location::parse("redis+cluster://:p@a,b").expect("a location");
-        assert_eq!((location.login.password(), location.tls), (Some("p"), false));
-    }
-
     #[test]
     fn a_host_that_is_not_told_is_the_one_that_was_asked() {
+        let tcp = |host: &str, port| Address::Tcp(host.to_owned(), port);
         assert!(Address::named("", 2, &tcp("a", 1)) == Some(tcp("a", 2)));
         assert!(Address::named("b", 2, &tcp("a", 1)) == Some(tcp("b", 2)));
         assert!(Address::named("?", 2, &tcp("a", 1)).is_none());
+    }
+
+    #[test]
+    fn an_address_is_shown_as_it_is_written() {
+        assert_eq!(Address::Tcp("::1".to_owned(), 1).to_string(), "[::1]:1");
+        assert_eq!(Address::Tcp("a".to_owned(), 1).to_string(), "a:1");
     }
 }

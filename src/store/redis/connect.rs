@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
+use super::connection::Connection;
 use super::error::Cause;
-use super::link::Connection;
 use super::query;
 use crate::ConfigError;
 use crate::store::StoreErrorKind;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use redis::{ErrorKind, RedisError, ServerError};
+use redis::{ErrorKind, RedisError, ServerError, Value};
 
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -116,6 +116,14 @@ pub(super) fn damaged() -> StoreError {
 /// An answer that no server that works gives.
 pub(super) fn unexpected() -> StoreError {
     Cause::new(StoreErrorKind::Internal, "an answer that was not expected").into()
+}
+
+/// The refusal of a server, or an answer that no server that works gives.
+pub(super) fn refused(answer: Value) -> StoreError {
+    match answer {
+        Value::ServerError(refusal) => Cause::refusal(&refusal).into(),
+        _ => unexpected(),
+    }
 }
 
 /// The write is done, and too few replicas have it.

@@ -35,7 +35,7 @@ struct Entry {
 type Outcome = Result<Vec<Value>, Failure>;
 
 /// Takes a write out of the queue when the call is dropped.
-struct Place<'a> {
+struct Waiting<'a> {
     gather: &'a Gather,
     token: Arc<()>,
 }
@@ -48,7 +48,7 @@ impl Gather {
     /// The answers to the commands, and behind them the one to `wait`.
     pub(super) async fn call(&self, commands: Pipeline, wait: &Cmd, deadline: Instant) -> Outcome {
         let (answer, mut receiver) = oneshot::channel();
-        let place = Place { gather: self, token: Arc::default() };
+        let place = Waiting { gather: self, token: Arc::default() };
         self.queue().push(Entry { commands, deadline, answer, token: place.token.clone() });
         let answered = timeout_at(deadline, async {
             loop {
@@ -113,7 +113,7 @@ impl Gather {
     }
 }
 
-impl Place<'_> {
+impl Waiting<'_> {
     /// Whether the write was still in the queue, so that it is never sent.
     fn leave(&self) -> bool {
         let mut queue = self.gather.queue();
@@ -122,7 +122,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.leave();
     }

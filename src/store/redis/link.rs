@@ -3,14 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, ServerErrorKind, Value};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::address::Address;
 use super::connect::Connector;
+use super::connection::Connection;
 use super::error::{Cause, Failure};
 use crate::store::StoreErrorKind;
 use crate::store::deadline::timeout_at;
@@ -42,19 +41,6 @@ struct Pause {
 }
 
 type Attempt = Result<Arc<Connection>, Cause>;
-
-/// A connection. It closes when no call uses it and nobody keeps it for later ones.
-pub(super) struct Connection {
-    pub(super) calls: MultiplexedConnection,
-    pub(super) driver: AbortHandle,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // By itself the driver waits for all answers, of a server that is gone for ever.
-        self.driver.abort();
-    }
-}
 
 impl Link {
     pub(super) fn new(address: Address, connector: Arc<Connector>) -> Arc<Self> {

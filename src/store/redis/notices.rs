@@ -11,13 +11,15 @@ use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
+use super::connection::Connection;
+use super::database::Database;
 use super::error::{Cause, Failure};
-use super::link::Connection;
-use super::server::Servers;
-use super::{Inner, query};
+
+use super::query;
+use super::servers::Servers;
 use crate::store::{Change, ChangeListener, Changes, StoreError, StoreErrorKind};
 
-pub(super) struct Notices(pub(super) Arc<Inner>);
+pub(super) struct Notices(pub(super) Arc<Database>);
 
 /// The connections to all primaries, and what they say.
 struct Lines {

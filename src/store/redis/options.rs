@@ -1,22 +1,21 @@
 use std::time::Duration;
 
-use super::RedisStore;
 use crate::ConfigError;
 use crate::metadata::Limits;
 use crate::store::Namespace;
 
-/// How a [`RedisStore`] is opened; made by [`RedisStore::options`].
+/// How a [`RedisStore`](crate::store::RedisStore) works; made by [`RedisStore::options`](crate::store::RedisStore::options).
 ///
 /// ```no_run
 /// use std::time::Duration;
 /// use tower_user_metadata::store::{MetadataStore, Namespace, RedisStore};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// let store = RedisStore::options("rediss://:password@redis.internal")
+/// let store = RedisStore::options()
 ///     .with_namespace(Namespace::new("shop")?)
 ///     .with_deadline(Duration::from_secs(2))
 ///     .with_wait_replicas(1, Duration::from_millis(100))
-///     .open()
+///     .connect("rediss://:password@redis.internal")
 ///     .await?;
 /// # store.close().await;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -25,7 +24,6 @@ use crate::store::Namespace;
 /// ```
 #[derive(Clone)]
 pub struct RedisOptions {
-    pub(super) url: String,
     pub(super) namespace: Namespace,
     pub(super) limits: Limits,
     pub(super) deadline: Duration,
@@ -38,9 +36,8 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
-    pub(super) fn new(url: String) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            url,
             namespace: Namespace::default(),
             limits: Limits::default(),
             deadline: Duration::from_secs(5),
@@ -118,7 +115,7 @@ impl RedisOptions {
     }
 
     /// Opens the store also when no server can be reached: calls fail until one can. Without this,
-    /// [`open`](Self::open) fails.
+    /// [`connect`](Self::connect) fails.
     #[must_use]
     pub fn with_offline_start(mut self) -> Self {
         self.offline_start = true;
@@ -133,17 +130,7 @@ impl RedisOptions {
         self
     }
 
-    /// Opens the store, and makes sure that a server answers.
-    ///
-    /// # Errors
-    ///
-    /// The URL or an option cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::StoreOption`], [`ConfigError::RootCertificate`]), or the server
-    /// does not answer within the deadline or does not let us in ([`ConfigError::Store`]).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing stays open.
-    pub async fn open(self) -> Result<RedisStore, ConfigError> {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
         let option = |option, problem| Err(ConfigError::StoreOption { option, problem });
         if self.prefix.contains(['{', '}']) {
             return option("with_key_prefix", "it has braces");
@@ -151,13 +138,12 @@ impl RedisOptions {
         if self.time_to_live.is_some_and(|time| time.as_millis() == 0 || i64::try_from(time.as_millis()).is_err()) {
             return option("with_ttl", "it is less than a millisecond or too long for Redis");
         }
-        RedisStore::start(self).await
+        Ok(())
     }
 }
 
 impl std::fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may hold a password.
         f.debug_struct("RedisOptions")
             .field("namespace", &self.namespace)
             .field("limits", &self.limits)

@@ -1,6 +1,5 @@
 //! The only place with commands: what is sent, and how an answer becomes a record.
 
-mod answer;
 mod servers;
 
 use std::sync::LazyLock;
@@ -8,9 +7,9 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Script, Value, cmd};
 
-pub(super) use self::answer::found;
 pub(super) use self::servers::{asking, cluster_state, hello, is_cluster, is_primary, server_kind, shape, slots};
 use super::error;
+use super::record::{self, ROOT_FIELD};
 use crate::metadata::{InvalidMetadata, InvalidMetadataKind, Limits, MetadataUpdate, Precondition, Record, Version};
 use crate::store::{Namespace, StoreError};
 use crate::user_id::UserId;
@@ -20,10 +19,6 @@ const CLEAR: &str = include_str!("clear.lua");
 
 static UPDATE_DIGEST: LazyLock<String> = LazyLock::new(|| Script::new(UPDATE).get_hash().to_owned());
 static CLEAR_DIGEST: LazyLock<String> = LazyLock::new(|| Script::new(CLEAR).get_hash().to_owned());
-
-/// Begins the name of each hash field that holds a root field; what belongs to the store has names of one letter.
-const ROOT_FIELD: char = 'f';
-const VERSION: &str = "v";
 
 /// How a script is named: by its digest, which needs no more bytes, or whole, when the server does not know it yet.
 #[derive(Clone, Copy, PartialEq)]
@@ -166,7 +161,7 @@ pub(super) fn updated(answer: Value, limits: &Limits) -> Result<Record, StoreErr
             _ => Err(not_written(Value::Array(broken))),
         },
         // It is written, and something else in the hash cannot be read.
-        Value::BulkString(hash) => answer::joined(&hash).map_err(StoreError::with_may_have_happened),
+        Value::BulkString(hash) => record::joined(&hash).map_err(StoreError::with_may_have_happened),
         other => Err(not_written(other)),
     }
 }
@@ -192,14 +187,7 @@ fn precondition_failed(version: &[u8]) -> StoreError {
 /// The refusal of a write, or an answer that says nothing about it.
 fn not_written(answer: Value) -> StoreError {
     match answer {
-        Value::ServerError(_) => refused(answer),
+        Value::ServerError(_) => error::refused(answer),
         _ => error::unexpected().with_may_have_happened(),
-    }
-}
-
-fn refused(answer: Value) -> StoreError {
-    match answer {
-        Value::ServerError(refusal) => error::Cause::refusal(&refusal).into(),
-        _ => error::unexpected(),
     }
 }

@@ -1,5 +1,3 @@
-#![doc = include_str!("docs.md")]
-
 mod checkpoint;
 mod error;
 mod open;
@@ -8,6 +6,7 @@ mod query;
 mod queue;
 mod readers;
 mod schema;
+mod url;
 mod writer;
 
 use std::fmt;
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 pub use options::SqliteOptions;
 
 use self::open::Threads;
+use self::url::Location;
 use self::writer::{Change, Write, Written};
 use super::{Capabilities, Durability, MetadataStore, StoreError, StoreErrorKind};
 use crate::ConfigError;
@@ -30,7 +30,6 @@ use crate::user_id::UserId;
 /// Keeps the documents in a SQLite file, durably; clones share it.
 ///
 /// Needs a Tokio runtime with time enabled, and no other of its services: the work is done on threads of the store.
-/// The [module](self) tells what is promised and how to run it.
 ///
 /// ```
 /// use tower_user_metadata::store::{MetadataStore, SqliteStore};
@@ -51,6 +50,8 @@ use crate::user_id::UserId;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+#[doc = include_str!("docs.md")]
 #[derive(Clone)]
 pub struct SqliteStore {
     threads: Arc<Threads>,
@@ -69,21 +70,26 @@ impl SqliteStore {
     ///
     /// As [`SqliteOptions::open`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        Self::options(path).open().await
+        Self::options().open(path).await
+    }
+
+    /// Opens the file that a URL names, `sqlite://PATH`, with the default [options](SqliteOptions).
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteOptions::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`SqliteOptions::open`].
+    pub async fn connect(url: &str) -> Result<Self, ConfigError> {
+        Self::options().connect(url).await
     }
 
     /// Options to open a file with.
     #[must_use]
-    pub fn options(path: impl AsRef<Path>) -> SqliteOptions {
-        SqliteOptions::new(path.as_ref().to_owned())
-    }
-
-    async fn start(options: SqliteOptions) -> Result<Self, ConfigError> {
-        let deadline = options.deadline;
-        let durability = if options.power_cut_safe { Durability::PowerCut } else { Durability::Crash };
-        let capabilities = Capabilities::new(durability).with_conditional_writes().with_limits(options.limits);
-        let threads = Arc::new(open::open(options).await?);
-        Ok(Self { threads, deadline, capabilities })
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::new()
     }
 
     fn call_ends(&self) -> Instant {
@@ -99,6 +105,49 @@ impl SqliteStore {
     async fn write(&self, write: Write) -> Result<Option<Record>, StoreError> {
         let written = self.threads.writes.call(write, self.call_ends()).await?;
         written.map(Written::record).transpose()
+    }
+}
+
+impl SqliteOptions {
+    /// Opens the store, and creates the file when it is missing, readable and writable for its owner only.
+    ///
+    /// # Errors
+    ///
+    /// The directory is missing or the file cannot be read and written ([`ConfigError::StoreFile`]), the file is a
+    /// database of something else ([`ConfigError::ForeignDatabase`]) or of a newer version of this crate
+    /// ([`ConfigError::NewerSchema`]), or SQLite fails ([`ConfigError::Store`]).
+    ///
+    /// # Cancel safety
+    ///
+    /// The file may be created, and nothing stays open.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, ConfigError> {
+        let path = path.as_ref();
+        url::check(path)?;
+        let deadline = self.deadline;
+        let durability = if self.power_cut_safe { Durability::PowerCut } else { Durability::Crash };
+        let capabilities = Capabilities::new(durability).with_conditional_writes().with_limits(self.limits);
+        let threads = Arc::new(open::open(self, path.to_owned()).await?);
+        Ok(SqliteStore { threads, deadline, capabilities })
+    }
+
+    /// Opens the file that a URL names, `sqlite://PATH`, as [`open`](Self::open) does.
+    ///
+    /// The path is everything behind `sqlite://` up to a `?`, as it is: `sqlite://relative.db`,
+    /// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded. There is one parameter: `mode=rwc`, the default,
+    /// creates a missing file, `mode=rw` [does not](Self::with_existing_file).
+    ///
+    /// # Errors
+    ///
+    /// The URL has another form ([`ConfigError::StoreUrl`]) or a parameter that is not known
+    /// ([`ConfigError::UnknownStoreParameter`]), and as [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open`](Self::open).
+    pub async fn connect(self, url: &str) -> Result<SqliteStore, ConfigError> {
+        let Location { path, creates } = Location::parse(url)?;
+        let options = if creates { self } else { self.with_existing_file() };
+        options.open(path).await
     }
 }
 

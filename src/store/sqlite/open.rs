@@ -11,12 +11,13 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{oneshot, watch};
 
 use super::checkpoint::{self, Checkpoints};
+use super::error;
+use super::options::SqliteOptions;
 use super::query::{self, Reads, Writes};
 use super::queue::End;
 use super::readers::{self, ReadQueue};
 use super::schema::{self, Failure};
 use super::writer::{self, WriteQueue};
-use super::{SqliteOptions, error};
 use crate::ConfigError;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -46,7 +47,7 @@ impl Drop for Threads {
 }
 
 /// Opens the store on a thread of its own, since opening waits for the disk and for locks.
-pub(super) async fn open(options: SqliteOptions) -> Result<Threads, ConfigError> {
+pub(super) async fn open(options: SqliteOptions, path: PathBuf) -> Result<Threads, ConfigError> {
     let (alive, over) = watch::channel(());
     let threads = Threads {
         writes: Arc::new(WriteQueue::new(options.queue, true)),
@@ -56,7 +57,7 @@ pub(super) async fn open(options: SqliteOptions) -> Result<Threads, ConfigError>
     let (writes, reads) = (threads.writes.clone(), threads.reads.clone());
     let (report, opened) = oneshot::channel();
     spawn("metadata-writer", move || {
-        serve(&options, &writes, &reads, report);
+        serve(&options, &path, &writes, &reads, report);
         drop(alive);
     })?;
     match opened.await {
@@ -69,12 +70,13 @@ pub(super) async fn open(options: SqliteOptions) -> Result<Threads, ConfigError>
 /// that may tidy up the log.
 fn serve(
     options: &SqliteOptions,
+    path: &Path,
     writes: &Arc<WriteQueue>,
     reads: &Arc<ReadQueue>,
     report: oneshot::Sender<Result<(), ConfigError>>,
 ) {
     // When nobody waits for the report any more, the queues have ended, and so will the threads.
-    let started = start(options, reads);
+    let started = start(options, path, reads);
     let (connection, threads, checkpoints) = match started {
         Ok(started) => started,
         Err(failure) => {
@@ -104,17 +106,18 @@ fn serve(
 
 fn start(
     options: &SqliteOptions,
+    path: &Path,
     reads: &Arc<ReadQueue>,
 ) -> Result<(Connection, Vec<JoinHandle<()>>, Checkpoints), Failure> {
-    let path = create(&options.path)?;
+    let file = file(path, options.creates)?;
     let connect = |access, patience, power_cut_safe| {
-        patiently(options.deadline, || connect(&path, access, patience, power_cut_safe))
+        patiently(options.deadline, || connect(&file, access, patience, power_cut_safe))
     };
     let (read_write, read_only) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
 
     let mut writer = connect(read_write, ATTEMPT, options.power_cut_safe)?;
     query::cache_pages(&writer)?;
-    patiently(options.deadline, || schema::prepare(&writer, &options.path))?;
+    patiently(options.deadline, || schema::prepare(&writer, path))?;
     let (checkpoints, checkpointer) = checkpoint::watch(&mut writer)?;
 
     // Safe also where writes are not synced: a page must be in the database for good before the log overwrites it.
@@ -144,13 +147,16 @@ fn start(
     Ok((writer, threads, checkpoints))
 }
 
-/// Creates the file when it is missing, for the eyes of its owner only, and gives its absolute path: SQLite reads some
+/// Creates the file if it is missing and may be created, readable for its owner only, and gives its absolute path: SQLite reads some
 /// relative ones as something else (`:memory:`, `file:…`), and a process may change its directory.
-fn create(path: &Path) -> Result<PathBuf, Failure> {
+fn file(path: &Path, creates: bool) -> Result<PathBuf, Failure> {
     // Closing any descriptor of a file drops all locks that this process has on it, those of SQLite too. So nobody
     // opens a store between here and there.
     static CREATION: Mutex<()> = Mutex::new(());
     let _alone = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
+    if !creates {
+        return fs::canonicalize(path).map_err(|error| no_file(path, error));
+    }
     let mut private = fs::OpenOptions::new();
     private.write(true).create_new(true);
     #[cfg(unix)]

@@ -1,13 +1,11 @@
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use super::SqliteStore;
-use crate::ConfigError;
 use crate::metadata::Limits;
 use crate::store::Namespace;
 
-/// How a [`SqliteStore`] is opened; made by [`SqliteStore::options`].
+/// How a [`SqliteStore`](crate::store::SqliteStore) works; made by
+/// [`SqliteStore::options`](crate::store::SqliteStore::options).
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,10 +14,10 @@ use crate::store::Namespace;
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("metadata.db");
-/// let store = SqliteStore::options(&path)
+/// let store = SqliteStore::options()
 ///     .with_namespace(Namespace::new("shop")?)
 ///     .with_deadline(Duration::from_secs(2))
-///     .open()
+///     .open(&path)
 ///     .await?;
 /// assert!(path.exists());
 /// store.close().await;
@@ -29,25 +27,25 @@ use crate::store::Namespace;
 /// ```
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    pub(super) path: PathBuf,
     pub(super) namespace: Namespace,
     pub(super) limits: Limits,
     pub(super) deadline: Duration,
     pub(super) power_cut_safe: bool,
     pub(super) readers: usize,
     pub(super) queue: usize,
+    pub(super) creates: bool,
 }
 
 impl SqliteOptions {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            path,
             namespace: Namespace::default(),
             limits: Limits::default(),
             deadline: Duration::from_secs(5),
             power_cut_safe: true,
             readers: thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
             queue: 1_024,
+            creates: true,
         }
     }
 
@@ -99,24 +97,11 @@ impl SqliteOptions {
         self
     }
 
-    /// Opens the store, and creates the file when it is missing, readable and writable for its owner only.
-    ///
-    /// # Errors
-    ///
-    /// The directory is missing or the file cannot be read and written ([`ConfigError::StoreFile`]), the file is a
-    /// database of something else ([`ConfigError::ForeignDatabase`]) or of a newer version of this crate
-    /// ([`ConfigError::NewerSchema`]), or SQLite fails ([`ConfigError::Store`]).
-    ///
-    /// # Cancel safety
-    ///
-    /// The file may be created, and nothing stays open.
-    pub async fn open(self) -> Result<SqliteStore, ConfigError> {
-        if self.path.as_os_str() == ":memory:" {
-            return Err(ConfigError::StoreUrl { problem: "a store in memory is `memory:`, without SQLite" });
-        }
-        if self.path.as_os_str().is_empty() {
-            return Err(ConfigError::StoreUrl { problem: "the path of the database file is empty" });
-        }
-        SqliteStore::start(self).await
+    /// Opens a file only if it is there. By default a missing one is created, so that a mistake in the path goes unnoticed
+    /// until somebody misses the documents. `?mode=rw` in a URL says the same.
+    #[must_use]
+    pub fn with_existing_file(mut self) -> Self {
+        self.creates = false;
+        self
     }
 }

@@ -30,7 +30,7 @@ async fn a_full_disk_ends_a_server_that_syncs_and_what_it_acknowledged_is_there_
     let Some(mut server) = Redis::start(&["--dir", &place]).await else { return };
     let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![0; 2 << 20]).expect("written");
-    let store = RedisStore::open(server.url()).await.expect("opened");
+    let store = RedisStore::connect(&server.url()).await.expect("opened");
     let (acknowledged, error) = write_until_full(&store, 1).await;
     assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Unavailable, true), "{error:?}");
     assert!(acknowledged > 10, "{acknowledged}");
@@ -53,7 +53,7 @@ async fn a_full_disk_is_a_refusal_of_a_server_that_syncs_now_and_then() {
     let Some(server) = Redis::start(&["--dir", &place, "--appendfsync", "everysec"]).await else { return };
     let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![0; 2 << 20]).expect("written");
-    let store = RedisStore::open(server.url()).await.expect("opened");
+    let store = RedisStore::connect(&server.url()).await.expect("opened");
     let (acknowledged, error) = write_until_full(&store, 1).await;
     assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Unavailable, false), "{error:?}");
     assert!(error.is_retryable() && format!("{error:?}").contains("MISCONF"), "{error:?}");

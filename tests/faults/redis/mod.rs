@@ -29,14 +29,14 @@ impl Backend for Redis {
 
     /// There is one connection in any case.
     async fn open(url: &str, how: How) -> Result<Arc<dyn MetadataStore>, ConfigError> {
-        let mut options = RedisStore::options(url).with_deadline(how.deadline);
+        let mut options = RedisStore::options().with_deadline(how.deadline);
         if how.one {
             options = options.with_queue(1);
         }
         if how.offline {
             options = options.with_offline_start();
         }
-        Ok(Arc::new(options.open().await?))
+        Ok(Arc::new(options.connect(url).await?))
     }
 
     fn kill(&mut self) {

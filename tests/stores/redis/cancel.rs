@@ -73,7 +73,7 @@ async fn storm(store: RedisStore) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_dropped_calls_in_a_cluster_mixes_nobody_up() {
     let Some(cluster) = Cluster::start(Duration::from_secs(15)).await else { return };
-    let (dropped, checked) = storm(RedisStore::open(cluster.url()).await.expect("opened")).await;
+    let (dropped, checked) = storm(RedisStore::connect(&cluster.url()).await.expect("opened")).await;
     say(&format!("Redis Cluster: {dropped} calls were dropped, {checked} documents beside them were the right ones"));
     assert!(dropped > 1_000, "{dropped}");
 }

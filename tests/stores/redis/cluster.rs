@@ -74,7 +74,7 @@ fn write(store: &RedisStore, user: UserId, stop: &Arc<AtomicBool>) -> JoinHandle
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_move_while_updates_run() {
     let Some(cluster) = Cluster::start(Duration::from_secs(15)).await else { return };
-    let store = RedisStore::open(cluster.url()).await.expect("opened");
+    let store = RedisStore::connect(&cluster.url()).await.expect("opened");
     let stop = Arc::new(AtomicBool::new(false));
     let users: Vec<_> = (0..WRITERS).map(|at| user(&format!("user{at}"))).collect();
     let writers: Vec<_> = users.iter().map(|user| write(&store, user.clone(), &stop)).collect();
@@ -108,14 +108,14 @@ async fn slots_move_while_updates_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_document_in_a_slot_that_moves() {
     let Some(cluster) = Cluster::start(Duration::from_secs(15)).await else { return };
-    let store = RedisStore::open(cluster.url()).await.expect("opened");
+    let store = RedisStore::connect(&cluster.url()).await.expect("opened");
     let (old, unknown) = (user("alice"), user("bob"));
     let (slot, from) = cluster.home(&key(&unknown));
     let to = (from + 1) % 3;
     store.update(&old, &twins(1), &Precondition::None).await.expect("written");
     cluster.begin_move(slot, from, to);
     assert_eq!(store.get(&unknown).await.expect("read"), None);
-    let wait = RedisStore::options(cluster.url()).with_wait_replicas(1, Duration::from_secs(1)).open().await;
+    let wait = RedisStore::options().with_wait_replicas(1, Duration::from_secs(1)).connect(&cluster.url()).await;
     let created = store.update(&unknown, &twins(2), &Precondition::Absent).await.expect("written");
     let waited = wait.expect("opened").update(&unknown, &twins(3), &Precondition::Version(created.version)).await;
     let waited = waited.expect("written and replicated");
@@ -129,11 +129,11 @@ async fn a_new_document_in_a_slot_that_moves() {
 /// Kills the primary of some users while they are written.
 async fn kill_a_primary(wait: Option<Duration>) -> Option<()> {
     let mut cluster = Cluster::start(Duration::from_secs(2)).await?;
-    let mut options = RedisStore::options(cluster.url());
+    let mut options = RedisStore::options();
     if let Some(at_most) = wait {
         options = options.with_wait_replicas(1, at_most);
     }
-    let store = options.open().await.expect("opened");
+    let store = options.connect(&cluster.url()).await.expect("opened");
     let stop = Arc::new(AtomicBool::new(false));
     let users: Vec<_> = (0..2 * WRITERS).map(|at| user(&format!("user{at}"))).collect();
     let of_victim: Vec<_> = users.iter().map(|user| cluster.home(&key(user)).1 == 0).collect();

@@ -38,7 +38,7 @@ async fn a_user_is_a_hash_with_a_field_for_each_root_field() {
     assert_eq!(text(redis.command(&["HGET", key, "fv"])), "1e2");
 
     let namespace = Namespace::new("a{b").expect("a namespace");
-    let store = RedisStore::options(redis.url()).with_namespace(namespace).with_key_prefix("p").open().await;
+    let store = RedisStore::options().with_namespace(namespace).with_key_prefix("p").connect(&redis.url()).await;
     put(&store.expect("opened"), "}{%:", "{}").await.expect("written");
     assert_eq!(number(redis.command(&["EXISTS", "p:{5:a%7Bb:%7D%7B%25:}"])), 1);
 }
@@ -101,7 +101,7 @@ async fn least_limit_that_fits(redis: &Redis, user: &UserId, bytes: usize) -> us
     let mut least = bytes + 1;
     for bytes in [bytes, bytes - 1] {
         let limits = Limits::default().with_document_bytes(bytes);
-        let store = RedisStore::options(redis.url()).with_limits(limits).open().await.expect("opened");
+        let store = RedisStore::options().with_limits(limits).connect(&redis.url()).await.expect("opened");
         match store.update(user, &same, &Precondition::None).await {
             Ok(_) => least = bytes,
             Err(error) => assert_eq!(error.kind(), StoreErrorKind::InvalidMetadata),
@@ -114,7 +114,7 @@ async fn least_limit_that_fits(redis: &Redis, user: &UserId, bytes: usize) -> us
 async fn updates_of_very_many_fields_are_written() {
     let Some(redis) = Redis::start(&[]).await else { return };
     let limits = Limits::default().with_root_fields(30_000).with_document_bytes(1 << 20);
-    let store = RedisStore::options(redis.url()).with_limits(limits).open().await.expect("opened");
+    let store = RedisStore::options().with_limits(limits).connect(&redis.url()).await.expect("opened");
     let alice = user("alice");
     let all = |value: &str| {
         let members: Vec<_> = (0..20_001).map(|at| format!("\"{at}\":{value}")).collect();
@@ -130,7 +130,8 @@ async fn updates_of_very_many_fields_are_written() {
 #[tokio::test]
 async fn a_document_expires_when_it_was_not_written_for_long() {
     let Some(redis) = Redis::start(&[]).await else { return };
-    let expiring = |time| RedisStore::options(redis.url()).with_ttl(time).open();
+    let url = redis.url();
+    let expiring = |time| RedisStore::options().with_ttl(time).connect(&url);
     let (hour, short) = (Duration::from_secs(3600), Duration::from_millis(150));
     let store = expiring(hour).await.expect("opened");
     let left = || number(redis.command(&["PTTL", "user_metadata:{6:public:alice}"]));

@@ -22,7 +22,7 @@ use crate::suite;
 async fn one_server_keeps_the_contract() {
     let Some(redis) = Redis::start(&[]).await else { return };
     let open = async |namespace: Namespace| {
-        RedisStore::options(redis.url()).with_namespace(namespace).open().await.expect("the store opens")
+        RedisStore::options().with_namespace(namespace).connect(&redis.url()).await.expect("the store opens")
     };
     suite::whole("RedisStore", &open).await;
 }
@@ -31,7 +31,7 @@ async fn one_server_keeps_the_contract() {
 async fn a_cluster_keeps_the_contract() {
     let Some(cluster) = Cluster::start(Duration::from_secs(15)).await else { return };
     let open = async |namespace: Namespace| {
-        RedisStore::options(cluster.url()).with_namespace(namespace).open().await.expect("the store opens")
+        RedisStore::options().with_namespace(namespace).connect(&cluster.url()).await.expect("the store opens")
     };
     suite::whole("RedisStore in a Cluster", &open).await;
 }
@@ -41,8 +41,8 @@ async fn so_does_one_that_waits_for_its_replica() {
     let Some(redis) = Redis::start(&[]).await else { return };
     let _replica = redis.replica().await;
     let open = async |namespace: Namespace| {
-        let options = RedisStore::options(redis.url()).with_namespace(namespace);
-        options.with_wait_replicas(1, Duration::from_secs(2)).open().await.expect("the store opens")
+        let options = RedisStore::options().with_namespace(namespace);
+        options.with_wait_replicas(1, Duration::from_secs(2)).connect(&redis.url()).await.expect("the store opens")
     };
     suite::whole("RedisStore with WAIT", &open).await;
 }
@@ -61,7 +61,7 @@ fn twins(number: u64) -> MetadataUpdate {
 }
 
 async fn open(redis: &Redis) -> RedisStore {
-    RedisStore::open(redis.url()).await.expect("the store opens")
+    RedisStore::connect(&redis.url()).await.expect("the store opens")
 }
 
 async fn put(store: &RedisStore, id: &str, json: &str) -> Result<Record, StoreError> {

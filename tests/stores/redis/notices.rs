@@ -42,7 +42,7 @@ async fn nothing_outlives_its_bound_while_listeners_are_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_primaries_of_a_cluster_are_heard() {
     let Some(cluster) = Cluster::start(Duration::from_secs(15)).await else { return };
-    let open = async || RedisStore::open(cluster.url()).await.expect("the store opens");
+    let open = async || RedisStore::connect(&cluster.url()).await.expect("the store opens");
     heard::every_write_is_heard(cached(open().await), Arc::new(open().await)).await;
     let (mut ended, mut turn) = (0, 0);
     heard::nothing_outlives_its_bound(open().await, Arc::new(open().await), async || {
@@ -56,7 +56,7 @@ async fn all_primaries_of_a_cluster_are_heard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_that_moves_and_a_replica_that_takes_over_are_followed() {
     let Some(mut cluster) = Cluster::start(Duration::from_millis(1_500)).await else { return };
-    let open = async || RedisStore::open(cluster.url()).await.expect("the store opens");
+    let open = async || RedisStore::connect(&cluster.url()).await.expect("the store opens");
     let (cache, writer) = (cached(open().await), open().await);
     heard::listens(&cache, &writer).await;
     put(&writer, "alice", r#"{"n":1}"#).await.expect("written");
@@ -88,7 +88,8 @@ async fn a_slot_that_moves_and_a_replica_that_takes_over_are_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_expires_or_is_removed_by_hand_is_heard() {
     let Some(redis) = Redis::start(&[]).await else { return };
-    let writer = RedisStore::options(redis.url()).with_ttl(Duration::from_millis(400)).open().await.expect("opened");
+    let writer =
+        RedisStore::options().with_ttl(Duration::from_millis(400)).connect(&redis.url()).await.expect("opened");
     let cache = cached(open(&redis).await);
     heard::listens(&cache, &writer).await;
     let there = async || cache.get(&user("alice")).await.expect("read").is_some();
@@ -107,7 +108,7 @@ async fn what_expires_or_is_removed_by_hand_is_heard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {
     let Ok(url) = std::env::var(CHILD) else { return };
-    let store = RedisStore::open(url).await.expect("the store opens");
+    let store = RedisStore::connect(&url).await.expect("the store opens");
     put(&store, "alice", r#"{"by":"the child"}"#).await.expect("written");
     store.close().await;
 }

@@ -13,7 +13,8 @@ use crate::servers::redis::Redis;
 async fn a_server_that_does_not_answer() {
     let Some(redis) = Redis::start(&[]).await else { return };
     let deadline = Duration::from_millis(300);
-    let store = RedisStore::options(redis.url()).with_deadline(deadline).with_queue(8).open().await.expect("opened");
+    let store =
+        RedisStore::options().with_deadline(deadline).with_queue(8).connect(&redis.url()).await.expect("opened");
     put(&store, "alice", r#"{"a":1}"#).await.expect("written");
     redis.freeze(true);
     let begin = Instant::now();

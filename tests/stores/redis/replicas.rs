@@ -23,7 +23,7 @@ async fn a_replica_takes_no_writes_and_a_promoted_one_does() {
 async fn too_few_replicas_are_reported_after_the_write() {
     let Some(redis) = Redis::start(&[]).await else { return };
     let wait = Duration::from_millis(300);
-    let store = RedisStore::options(redis.url()).with_wait_replicas(1, wait).open().await.expect("opened");
+    let store = RedisStore::options().with_wait_replicas(1, wait).connect(&redis.url()).await.expect("opened");
     let error = put(&store, "alice", r#"{"a":1}"#).await.expect_err("no replica");
     assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Unavailable, true));
     assert!(!error.is_retryable());
@@ -44,7 +44,7 @@ async fn writers_wait_together_for_a_replica_that_is_missing() {
     const WRITERS: usize = 100;
     let Some(redis) = Redis::start(&[]).await else { return };
     let at_most = Duration::from_millis(400);
-    let store = RedisStore::options(redis.url()).with_wait_replicas(1, at_most).open().await.expect("opened");
+    let store = RedisStore::options().with_wait_replicas(1, at_most).connect(&redis.url()).await.expect("opened");
     let begin = Instant::now();
     let writers: Vec<_> = (0..WRITERS)
         .map(|at| {
@@ -71,8 +71,8 @@ async fn writers_wait_together_for_a_replica_that_is_missing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_found_no_turn_did_not_happen() {
     let Some(redis) = Redis::start(&[]).await else { return };
-    let options = RedisStore::options(redis.url()).with_deadline(Duration::from_millis(400));
-    let store = options.with_wait_replicas(1, Duration::from_secs(60)).open().await.expect("opened");
+    let options = RedisStore::options().with_deadline(Duration::from_millis(400));
+    let store = options.with_wait_replicas(1, Duration::from_secs(60)).connect(&redis.url()).await.expect("opened");
     let (first, second) = (store.clone(), store.clone());
     let first = tokio::spawn(async move { put(&first, "alice", r#"{"a":1}"#).await });
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -38,24 +38,25 @@ async fn a_server_is_known_by_its_certificate() {
         ["--tls-port", &port, "--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-auth-clients", "no"];
     let Some(_redis) = Redis::start(&arguments).await else { return };
     let trusted = pem("CERTIFICATE", ours.der());
-    let at = |host: &str| RedisStore::options(format!("rediss://{host}:{port}"));
+    let at = |host: &str| format!("rediss://{host}:{port}");
+    let trusting = |pem: String| RedisStore::options().with_root_certificate(pem);
 
-    let store = at("localhost").with_root_certificate(trusted.clone()).open().await.expect("opened");
+    let store = trusting(trusted.clone()).connect(&at("localhost")).await.expect("opened");
     put(&store, "alice", r#"{"a":1}"#).await.expect("written");
     assert_eq!(json(&store, "alice").await.as_deref(), Some(r#"{"a":1}"#));
 
     let strange = pem("CERTIFICATE", other.der());
-    for (options, why) in [
-        (at("localhost").with_root_certificate(strange), "another authority"),
-        (at("localhost"), "the authorities of the system"),
-        (at("127.0.0.1").with_root_certificate(trusted), "another name"),
+    for (options, host, why) in [
+        (trusting(strange), "localhost", "another authority"),
+        (RedisStore::options(), "localhost", "the authorities of the system"),
+        (trusting(trusted.clone()), "127.0.0.1", "another name"),
     ] {
-        let error = options.open().await.expect_err(why);
+        let error = options.connect(&at(host)).await.expect_err(why);
         // A system without certificates says so.
         let kind = matches!(error, ConfigError::Store(_) | ConfigError::RootCertificate { .. });
         assert!(kind && printed(&error).contains("certificate"), "{why}: {}", printed(&error));
     }
     // A server without TLS on the other side, and none of it on this one.
-    assert!(at("localhost").with_root_certificate(pem("CERTIFICATE", ours.der())).open().await.is_ok());
-    assert!(RedisStore::open(format!("redis://localhost:{port}")).await.is_err());
+    assert!(trusting(trusted).connect(&at("localhost")).await.is_ok());
+    assert!(RedisStore::connect(&format!("redis://localhost:{port}")).await.is_err());
 }

@@ -15,7 +15,7 @@ use super::{Place, json, put, twin_number, twins, update, user};
 async fn a_lock_of_somebody_else_ends_in_a_timeout_that_changed_nothing() {
     let place = Place::new();
     let deadline = Duration::from_millis(200);
-    let store = SqliteStore::options(place.file()).with_deadline(deadline).open().await.expect("opened");
+    let store = SqliteStore::options().with_deadline(deadline).open(place.file()).await.expect("opened");
     put(&store, "alice", r#"{"a":1}"#).await.expect("written");
 
     let stranger = place.stranger();
@@ -35,8 +35,8 @@ async fn a_lock_of_somebody_else_ends_in_a_timeout_that_changed_nothing() {
 #[tokio::test]
 async fn a_full_queue_is_told_apart_and_empties_again() {
     let place = Place::new();
-    let options = SqliteStore::options(place.file()).with_queue(2).with_deadline(Duration::from_millis(300));
-    let store = options.open().await.expect("opened");
+    let options = SqliteStore::options().with_queue(2).with_deadline(Duration::from_millis(300));
+    let store = options.open(place.file()).await.expect("opened");
     let stranger = place.stranger();
     stranger.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let (first, second, third) = tokio::join!(put(&store, "a", "{}"), put(&store, "b", "{}"), put(&store, "c", "{}"));
@@ -82,7 +82,7 @@ impl<F: Future> Future for DropAfter<F> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_future_dropped_at_any_poll_leaves_the_old_or_the_new_document() {
     let place = Place::new();
-    let store = SqliteStore::options(place.file()).with_queue(1).open().await.expect("opened");
+    let store = SqliteStore::options().with_queue(1).open(place.file()).await.expect("opened");
     let (alice, bob) = (user("alice"), user("bob"));
     let mut old = 0;
     let (mut dropped, mut finished) = (0, 0);
@@ -177,7 +177,7 @@ async fn dropping_the_last_handle_closes_too() {
 async fn closing_does_not_wait_for_ever_for_a_lock() {
     let place = Place::new();
     let store =
-        SqliteStore::options(place.file()).with_deadline(Duration::from_millis(300)).open().await.expect("opened");
+        SqliteStore::options().with_deadline(Duration::from_millis(300)).open(place.file()).await.expect("opened");
     let stranger = place.stranger();
     stranger.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let start = Instant::now();

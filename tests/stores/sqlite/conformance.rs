@@ -6,6 +6,6 @@ use crate::suite;
 async fn it_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("contract.db");
-    let open = async |namespace| SqliteStore::options(&file).with_namespace(namespace).open().await.expect("a store");
+    let open = async |namespace| SqliteStore::options().with_namespace(namespace).open(&file).await.expect("a store");
     suite::whole("SqliteStore", &open).await;
 }

@@ -26,7 +26,7 @@ async fn documents_outlive_the_store_with_literals_order_and_version() {
 #[tokio::test]
 async fn without_syncs_the_durability_says_so() {
     let place = Place::new();
-    let store = SqliteStore::options(place.file()).with_synchronous_normal().open().await.expect("opened");
+    let store = SqliteStore::options().with_synchronous_normal().open(place.file()).await.expect("opened");
     assert_eq!(store.capabilities().durability(), Durability::Crash);
     put(&store, "alice", r#"{"a":1}"#).await.expect("written");
     store.close().await;
@@ -54,9 +54,8 @@ async fn many_documents_come_in_the_order_asked() {
 #[tokio::test]
 async fn namespaces_share_a_file_and_no_user() {
     let place = Place::new();
-    let namespace = |name| SqliteStore::options(place.file()).with_namespace(Namespace::new(name).expect("a name"));
-    let (shop, forum) =
-        (namespace("shop").open().await.expect("opened"), namespace("forum").open().await.expect("opened"));
+    let open = |name| SqliteStore::options().with_namespace(Namespace::new(name).expect("a name")).open(place.file());
+    let (shop, forum) = (open("shop").await.expect("opened"), open("forum").await.expect("opened"));
     put(&shop, "alice", r#"{"in":"shop"}"#).await.expect("written");
     assert_eq!(json(&forum, "alice").await, None);
     put(&forum, "alice", r#"{"in":"forum"}"#).await.expect("written");
@@ -72,6 +71,49 @@ async fn a_url_opens_a_file() {
     assert!(place.file().exists());
     assert!(matches!(connect("sqlite://:memory:").await, Err(ConfigError::StoreUrl { .. })));
     assert!(matches!(connect("sqlite://").await, Err(ConfigError::StoreUrl { .. })));
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_meant_creates_nothing() {
+    let place = Place::new();
+    let inside = place.directory.path().display().to_string();
+    for name in ["x.db\n", "x.db\r\n", "x.db ", "x.db\t", "x\u{1b}.db", "x.db\0"] {
+        let path = format!("{inside}/{name}");
+        for error in [
+            connect(&format!("sqlite://{path}")).await.expect_err("refused"),
+            SqliteStore::open(&path).await.expect_err("refused"),
+            SqliteStore::options().connect(&format!("sqlite://{path}?mode=rwc")).await.expect_err("refused"),
+        ] {
+            assert!(matches!(error, ConfigError::StoreUrl { .. }), "{name:?}: {error}");
+        }
+    }
+    for parameter in ["mode=ro", "mode=rwc\n", "cache=shared", "_journal_mode=WAL", "mode=rwc&busy_timeout=5000"] {
+        let error = connect(&format!("sqlite://{inside}/x.db?{parameter}")).await.expect_err("refused");
+        assert!(
+            matches!(error, ConfigError::StoreUrl { .. } | ConfigError::UnknownStoreParameter { .. }),
+            "{parameter}: {error}"
+        );
+    }
+    assert_eq!(fs::read_dir(place.directory.path()).expect("a folder").count(), 0);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_created_unless_it_must_exist() {
+    let place = Place::new();
+    let url = |mode: &str| format!("sqlite://{}?mode={mode}", place.file().display());
+    let options = SqliteStore::options().with_existing_file();
+    for error in [
+        SqliteStore::connect(&url("rw")).await.expect_err("missing"),
+        options.clone().open(place.file()).await.expect_err("missing"),
+        options.connect(&url("rw")).await.expect_err("missing"),
+    ] {
+        let ConfigError::StoreFile { source, .. } = error else { panic!("{error:?}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+    }
+    assert!(!place.file().exists());
+    put(&SqliteStore::connect(&url("rwc")).await.expect("created"), "alice", r#"{"a":1}"#).await.expect("written");
+    let store = SqliteStore::connect(&url("rw")).await.expect("it is there");
+    assert_eq!(json(&store, "alice").await.as_deref(), Some(r#"{"a":1}"#));
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn writers_that_never_pause_share_commits() {
 async fn the_writes_of_a_group_see_each_other_and_fail_alone() {
     let place = Place::new();
     let limits = Limits::default().with_document_bytes(100);
-    let store = SqliteStore::options(place.file()).with_limits(limits).open().await.expect("opened");
+    let store = SqliteStore::options().with_limits(limits).open(place.file()).await.expect("opened");
     let first = put(&store, "alice", r#"{"a":1}"#).await.expect("written");
     let before = commits_in_log(&place.file());
 

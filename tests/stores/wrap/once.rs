@@ -24,7 +24,7 @@ async fn now(handle: &UserMetadataHandle, staged: &Staged) -> String {
 }
 
 fn handle(staged: &Staged) -> UserMetadataHandle {
-    UserMetadataHandle::admin(user("alice"), staged.clone()).loading_once()
+    UserMetadataHandle::admin(user("alice"), staged.clone()).with_single_load()
 }
 
 #[tokio::test]

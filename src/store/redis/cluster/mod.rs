@@ -61,7 +61,7 @@ impl Cluster {
         Self { connector, seeds, map, fetching: Semaphore::new(1) }
     }
 
-    /// As [`Servers::run`](super::server::Servers::run).
+    /// As [`Servers::run`](super::servers::Servers::run).
     pub(super) async fn run(
         &self,
         calls: &[Call],

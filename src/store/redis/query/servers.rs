@@ -2,8 +2,8 @@
 
 use redis::{Cmd, Value, cmd};
 
-use super::refused;
 use crate::store::StoreError;
+use crate::store::redis::error::refused;
 
 pub(in super::super) fn server_kind() -> Cmd {
     let mut command = cmd("INFO");

@@ -24,11 +24,11 @@ pub(super) struct Entries(Cache<UserId, Entry, Bytes>);
 
 /// What the store said of a user: the document, or that there is none.
 #[derive(Clone)]
-pub(super) struct Answer(pub(super) Option<Record>);
+pub(super) struct Stored(pub(super) Option<Record>);
 
 #[derive(Clone)]
 pub(super) struct Entry {
-    pub(super) answer: Answer,
+    pub(super) stored: Stored,
     /// A time before which nothing of this can have been overtaken.
     pub(super) as_of: Instant,
 }
@@ -67,14 +67,14 @@ impl Entries {
     }
 
     /// What the store said of this user, if that is fresh enough.
-    pub(super) fn get(&self, user: &UserId, wanted: Fresh) -> Option<Answer> {
+    pub(super) fn get(&self, user: &UserId, wanted: Fresh) -> Option<Stored> {
         let entry = self.0.get(user)?;
-        wanted.fits(entry.as_of).then_some(entry.answer)
+        wanted.fits(entry.as_of).then_some(entry.stored)
     }
 
     /// The same, however old it is, and without being a use of it.
-    pub(super) fn peek(&self, user: &UserId) -> Option<Answer> {
-        self.0.peek(user).map(|entry| entry.answer)
+    pub(super) fn peek(&self, user: &UserId) -> Option<Stored> {
+        self.0.peek(user).map(|entry| entry.stored)
     }
 
     pub(super) fn insert(&self, user: &UserId, entry: Entry) {
@@ -96,7 +96,7 @@ struct Bytes;
 impl Weighter<UserId, Entry> for Bytes {
     fn weight(&self, user: &UserId, entry: &Entry) -> u64 {
         let document = entry
-            .answer
+            .stored
             .0
             .as_ref()
             .map_or(0, |record| record.metadata.json_bytes() + record.metadata.len() * FIELD_BYTES);

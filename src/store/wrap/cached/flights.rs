@@ -21,9 +21,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::entries::{Answer, Entries, Entry, Fresh};
-use super::listening::Heard;
-use super::load::{Lead, Load};
+use super::entries::{Entries, Entry, Fresh, Stored};
+use super::heard::Heard;
+use super::load::{Load, NewLoad};
 use crate::metadata::Record;
 use crate::store::{Change, ChangeListener};
 use crate::user_id::UserId;
@@ -46,13 +46,13 @@ enum Flight {
         /// Whether the last of them to end may answer something that is overtaken.
         crowded: bool,
         /// The last change that the store told of meanwhile.
-        told: Option<Change>,
+        last_change: Option<Change>,
     },
 }
 
 /// Where a reader's answer comes from.
 pub(super) enum Source {
-    Kept(Answer),
+    Kept(Stored),
     Load(Arc<Load>, usize),
 }
 
@@ -71,13 +71,12 @@ impl Flights {
     }
 
     /// A source for each user, and the load that has to be started for them, if any.
-    pub(super) fn sources(this: &Arc<Self>, users: &[UserId], wanted: Fresh) -> (Vec<Source>, Option<Lead>) {
-        let (load, outcome) = Load::new();
-        let mut asked = Vec::new();
-        let mut under_way = this.lock();
+    pub(super) fn sources(&self, users: &[UserId], wanted: Fresh) -> (Vec<Source>, Option<NewLoad>) {
+        let mut new = NewLoad::new();
+        let mut under_way = self.lock();
         let sources = users.iter().map(|user| {
-            if let Some(answer) = this.entries.get(user, wanted) {
-                return Source::Kept(answer);
+            if let Some(stored) = self.entries.get(user, wanted) {
+                return Source::Kept(stored);
             }
             let shared = match under_way.get(user) {
                 // The answer may be as old as the load is now.
@@ -87,17 +86,17 @@ impl Flights {
                 Some(Flight::Load(..)) | None => !wanted.max_age.is_zero(),
                 Some(Flight::Writes { .. }) => false,
             };
-            let at = asked.len();
-            asked.push(user.clone());
+            let at = new.users.len();
+            new.users.push(user.clone());
             if shared {
-                under_way.insert(user.clone(), Flight::Load(Arc::clone(&load), at));
+                under_way.insert(user.clone(), Flight::Load(Arc::clone(&new.load), at));
             }
-            Source::Load(Arc::clone(&load), at)
+            Source::Load(Arc::clone(&new.load), at)
         });
         let sources = sources.collect();
         drop(under_way);
-        let lead = (!asked.is_empty()).then(|| Lead::new(Arc::clone(this), load, asked, outcome));
-        (sources, lead)
+        let new = (!new.users.is_empty()).then_some(new);
+        (sources, new)
     }
 
     /// Ends a load: keeps what it answers of the users of whom it may be kept.
@@ -110,7 +109,7 @@ impl Flights {
             }
             slot.remove();
             if let Some(record) = records.and_then(|records| records.get(at)) {
-                self.keep(&under_way, user, Entry { answer: Answer(record.clone()), as_of: load.began() });
+                self.keep(&under_way, user, Entry { stored: Stored(record.clone()), as_of: load.began() });
             }
         }
     }
@@ -124,14 +123,14 @@ impl Flights {
                     *under_way += 1;
                     *crowded = true;
                 }
-                load @ Flight::Load(..) => *load = Flight::Writes { under_way: 1, crowded: false, told: None },
+                load @ Flight::Load(..) => *load = Flight::Writes { under_way: 1, crowded: false, last_change: None },
             },
             Slot::Vacant(slot) => {
-                slot.insert(Flight::Writes { under_way: 1, crowded: false, told: None });
+                slot.insert(Flight::Writes { under_way: 1, crowded: false, last_change: None });
             }
         }
         this.entries.remove(user);
-        Write { flights: Arc::clone(this), user: user.clone(), began: Instant::now(), answer: None }
+        Write { flights: Arc::clone(this), user: user.clone(), began: Instant::now(), stored: None }
     }
 
     pub(super) fn invalidate(&self, user: &UserId) {
@@ -192,11 +191,11 @@ impl ChangeListener for Flights {
         let mut users = self.lock();
         if let Slot::Occupied(mut slot) = users.entry(user.clone()) {
             match slot.get_mut() {
-                Flight::Writes { told, .. } => *told = Some(change),
+                Flight::Writes { last_change, .. } => *last_change = Some(change),
                 Flight::Load(..) => drop(slot.remove()),
             }
         }
-        if self.entries.peek(user).is_some_and(|Answer(kept)| !change.led_to(kept.as_ref())) {
+        if self.entries.peek(user).is_some_and(|Stored(kept)| !change.led_to(kept.as_ref())) {
             self.entries.remove(user);
         }
     }
@@ -219,13 +218,13 @@ pub(super) struct Write {
     flights: Arc<Flights>,
     user: UserId,
     began: Instant,
-    answer: Option<Answer>,
+    stored: Option<Stored>,
 }
 
 impl Write {
     /// Ends the write as one after which this is the user's document.
     pub(super) fn done(mut self, record: Option<Record>) {
-        self.answer = Some(Answer(record));
+        self.stored = Some(Stored(record));
     }
 }
 
@@ -233,16 +232,16 @@ impl Drop for Write {
     fn drop(&mut self) {
         let mut users = self.flights.lock();
         let Slot::Occupied(mut slot) = users.entry(self.user.clone()) else { return };
-        let Flight::Writes { under_way, crowded, told } = slot.get_mut() else { return };
+        let Flight::Writes { under_way, crowded, last_change } = slot.get_mut() else { return };
         *under_way -= 1;
         if *under_way > 0 {
             return;
         }
-        let (alone, told) = (!*crowded, *told);
+        let (alone, last_change) = (!*crowded, *last_change);
         slot.remove();
-        let last = |answer: &Answer| told.is_none_or(|change| change.led_to(answer.0.as_ref()));
-        if let Some(answer) = self.answer.take().filter(|answer| alone && last(answer)) {
-            self.flights.keep(&users, &self.user, Entry { answer, as_of: self.began });
+        let last = |stored: &Stored| last_change.is_none_or(|change| change.led_to(stored.0.as_ref()));
+        if let Some(stored) = self.stored.take().filter(|stored| alone && last(stored)) {
+            self.flights.keep(&users, &self.user, Entry { stored, as_of: self.began });
         }
     }
 }

@@ -1,18 +1,16 @@
-//! A read of the store for all who ask in the meantime.
+//! A read of the store that several readers share.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use super::flights::Flights;
 use crate::metadata::Record;
-use crate::store::{MetadataStore, StoreError, StoreErrorKind};
+use crate::store::{StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
-type Outcome = Option<Result<Arc<[Option<Record>]>, Arc<StoreError>>>;
+pub(super) type Outcome = Option<Result<Arc<[Option<Record>]>, Arc<StoreError>>>;
 
 /// What readers hold of a load.
 pub(super) struct Load {
@@ -20,12 +18,21 @@ pub(super) struct Load {
     outcome: watch::Receiver<Outcome>,
 }
 
-impl Load {
-    pub(super) fn new() -> (Arc<Self>, watch::Sender<Outcome>) {
-        let (sender, outcome) = watch::channel(None);
-        (Arc::new(Self { began: Instant::now(), outcome }), sender)
-    }
+/// A load that nobody does yet.
+pub(super) struct NewLoad {
+    pub(super) load: Arc<Load>,
+    pub(super) users: Vec<UserId>,
+    pub(super) outcome: watch::Sender<Outcome>,
+}
 
+impl NewLoad {
+    pub(super) fn new() -> Self {
+        let (sender, outcome) = watch::channel(None);
+        Self { load: Arc::new(Load { began: Instant::now(), outcome }), users: Vec::new(), outcome: sender }
+    }
+}
+
+impl Load {
     pub(super) fn began(&self) -> Instant {
         self.began
     }
@@ -48,49 +55,4 @@ impl Load {
 
 fn lost(why: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Internal).with_source(why)
-}
-
-/// What does the load; dropping it ends the load without an answer.
-pub(super) struct Lead {
-    flights: Arc<Flights>,
-    load: Arc<Load>,
-    users: Vec<UserId>,
-    outcome: watch::Sender<Outcome>,
-}
-
-impl Lead {
-    pub(super) fn new(
-        flights: Arc<Flights>,
-        load: Arc<Load>,
-        users: Vec<UserId>,
-        outcome: watch::Sender<Outcome>,
-    ) -> Self {
-        Self { flights, load, users, outcome }
-    }
-
-    /// Loads in a task of its own, so that it ends whoever goes on waiting for it.
-    pub(super) fn start(self, store: Arc<dyn MetadataStore>) {
-        tokio::spawn(self.run(store).in_current_span());
-    }
-
-    async fn run(mut self, store: Arc<dyn MetadataStore>) {
-        let loaded = match &self.users[..] {
-            [user] => store.get(user).await.map(|record| vec![record]),
-            users => store.get_many(users).await,
-        };
-        let outcome = loaded.map(Arc::from).map_err(Arc::new);
-        // Kept before it is answered: who has the answer and asks again finds it kept.
-        self.flights.land(&self.load, &self.users, outcome.as_ref().ok().map(|records: &Arc<[_]>| &**records));
-        self.users.clear();
-        self.outcome.send_replace(Some(outcome));
-    }
-}
-
-impl Drop for Lead {
-    fn drop(&mut self) {
-        // Nobody may join a load that will not answer.
-        if !self.users.is_empty() {
-            self.flights.land(&self.load, &self.users, None);
-        }
-    }
 }

@@ -1,7 +1,9 @@
 mod entries;
 mod flights;
+mod heard;
 mod listening;
 mod load;
+mod loader;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use async_trait::async_trait;
 use self::entries::Fresh;
 use self::flights::{Flights, Source};
 use self::listening::Listening;
+use self::loader::Loader;
 use crate::ConfigError;
 use crate::metadata::{MetadataUpdate, Precondition, Record};
 use crate::store::{Capabilities, Changes, MetadataStore, StoreError};
@@ -154,17 +157,18 @@ impl CachedStore {
     }
 
     async fn read(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
-        let (sources, lead) = Flights::sources(&self.flights, users, self.wanted());
-        if let Some(lead) = lead {
+        let (sources, load) = self.flights.sources(users, self.wanted());
+        if let Some(load) = load {
+            let loader = Loader::new(&self.flights, load);
             if let Some(listening) = &self.listening {
                 listening.ensure(&self.flights, self.max_age);
             }
-            lead.start(Arc::clone(&self.inner));
+            loader.start(Arc::clone(&self.inner));
         }
         let mut records = Vec::with_capacity(sources.len());
         for source in sources {
             records.push(match source {
-                Source::Kept(answer) => answer.0,
+                Source::Kept(stored) => stored.0,
                 Source::Load(load, at) => load.record(at).await?,
             });
         }
@@ -186,8 +190,8 @@ impl fmt::Debug for CachedStore {
 #[async_trait]
 impl MetadataStore for CachedStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
-        if let Some(answer) = self.flights.entries().get(user, self.wanted()) {
-            return Ok(answer.0);
+        if let Some(stored) = self.flights.entries().get(user, self.wanted()) {
+            return Ok(stored.0);
         }
         Ok(self.read(std::slice::from_ref(user)).await?.pop().flatten())
     }

@@ -1,31 +1,11 @@
+use std::sync::Arc;
+
 use tracing::{Instrument, Span, debug_span, field};
 
-use super::numbers::Running;
-use super::{Documents, ObservedStore};
+use super::documents::Documents;
+use super::numbers::{Numbers, Running};
+use super::operation::Operation;
 use crate::store::{StoreError, StoreErrorKind};
-
-#[derive(Clone, Copy)]
-pub(super) enum Operation {
-    Get,
-    GetMany,
-    Update,
-    Clear,
-}
-
-impl Operation {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::GetMany => "get_many",
-            Self::Update => "update",
-            Self::Clear => "clear",
-        }
-    }
-
-    fn writes(self) -> bool {
-        matches!(self, Self::Update | Self::Clear)
-    }
-}
 
 /// A call under way; dropping it before its end reports it as dropped.
 pub(super) struct Call {
@@ -36,16 +16,16 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(store: &ObservedStore, operation: Operation, users: usize) -> Self {
+    pub(super) fn begin(store: &'static str, numbers: &Arc<Numbers>, operation: Operation, users: usize) -> Self {
         let span = debug_span!(
             "metadata_store",
-            store = store.name,
+            store,
             operation = operation.name(),
             users,
             outcome = field::Empty,
             may_have_happened = field::Empty,
         );
-        Self { operation, span, ended: false, numbers: Running::begin(&store.numbers, operation) }
+        Self { operation, span, ended: false, numbers: Running::begin(numbers, operation) }
     }
 
     pub(super) async fn run<T: Documents>(

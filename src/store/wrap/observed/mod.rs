@@ -1,13 +1,17 @@
 mod call;
+mod documents;
 #[cfg_attr(not(feature = "metrics"), path = "silent.rs")]
 mod numbers;
+mod operation;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::call::{Call, Operation};
+use self::call::Call;
+use self::documents::Documents;
 use self::numbers::Numbers;
+use self::operation::Operation;
 use crate::metadata::{MetadataUpdate, Precondition, Record};
 use crate::store::{Capabilities, Changes, MetadataStore, StoreError};
 use crate::user_id::UserId;
@@ -87,35 +91,8 @@ impl ObservedStore {
         users: usize,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        Call::begin(self, operation, users).run(call).await
+        Call::begin(self.name, &self.numbers, operation, users).run(call).await
     }
-}
-
-/// What a call answers, as documents.
-trait Documents {
-    fn each(&self, seen: impl FnMut(&Record));
-}
-
-impl Documents for Record {
-    fn each(&self, mut seen: impl FnMut(&Record)) {
-        seen(self);
-    }
-}
-
-impl Documents for Option<Record> {
-    fn each(&self, seen: impl FnMut(&Record)) {
-        self.iter().for_each(seen);
-    }
-}
-
-impl Documents for Vec<Option<Record>> {
-    fn each(&self, seen: impl FnMut(&Record)) {
-        self.iter().flatten().for_each(seen);
-    }
-}
-
-impl Documents for () {
-    fn each(&self, _: impl FnMut(&Record)) {}
 }
 
 #[deny(clippy::missing_trait_methods)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::{Gauge, Key, Label, Level, Metadata, with_recorder};
 use tokio::time::Instant;
 
-use super::call::Operation;
+use super::operation::Operation;
 use crate::metadata::Record;
 use crate::store::waits::{Observer, observed};
 

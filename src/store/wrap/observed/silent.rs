@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::call::Operation;
+use super::operation::Operation;
 use crate::metadata::Record;
 
 #[derive(Debug)]

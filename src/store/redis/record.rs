@@ -2,14 +2,17 @@
 
 use redis::Value;
 
-use super::{ROOT_FIELD, VERSION};
+use super::error;
 use crate::metadata::{Metadata, Record, Version};
 use crate::store::StoreError;
-use crate::store::redis::error;
 
-/// What [`get`](super::get) answers.
-pub(in crate::store::redis) fn found(answer: Value) -> Result<Option<Record>, StoreError> {
-    let Value::Array(entries) = answer else { return Err(super::refused(answer)) };
+/// Begins the name of each hash field that holds a root field; what belongs to the store has names of one letter.
+pub(super) const ROOT_FIELD: char = 'f';
+pub(super) const VERSION: &str = "v";
+
+/// What `HGETALL` answers.
+pub(super) fn found(answer: Value) -> Result<Option<Record>, StoreError> {
+    let Value::Array(entries) = answer else { return Err(error::refused(answer)) };
     if entries.is_empty() {
         return Ok(None);
     }
