@@ -1,5 +1,5 @@
 use crate::ConfigError;
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{ErrorContext, StoreError, StoreErrorKind};
 
 /// Why a call of a store over a pool of connections failed, before it is a [`StoreError`]. `Own` is what only this store
 /// or its server can say. Cloned, since one statement may serve many callers.
@@ -29,7 +29,7 @@ pub(super) enum Cause<Own> {
     Answer,
     #[error("the system has no random numbers to give")]
     Random,
-    #[error("schema version {found} is newer than {known}")]
+    #[error("schema version {found} is newer than {known}, the last that this version of the crate knows")]
     NewerSchema { found: u32, known: u32 },
     #[error("the schema is missing or old, and the store was told not to make it")]
     NoSchema,
@@ -97,11 +97,12 @@ impl<Own: std::error::Error + Send + Sync + 'static> From<Failure<Own>> for Stor
     }
 }
 
-impl<Own: std::error::Error + Send + Sync + 'static> From<Failure<Own>> for ConfigError {
-    fn from(failure: Failure<Own>) -> Self {
-        match failure.cause {
-            Cause::NewerSchema { found, known } => Self::NewerSchema { found, known },
-            _ => Self::Store(failure.into()),
+impl<Own: std::error::Error + Send + Sync + 'static> Failure<Own> {
+    /// The store cannot be opened. A schema that is newer is for the developer, anything else for the operator.
+    pub(super) fn at_start(self, context: &ErrorContext) -> ConfigError {
+        match self.cause {
+            Cause::NewerSchema { found, known } => ConfigError::NewerSchema { found, known },
+            _ => ConfigError::Store(context.failed("open", self)),
         }
     }
 }

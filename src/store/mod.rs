@@ -48,6 +48,7 @@ mod changes;
 mod connect;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod deadline;
+mod error_context;
 mod ext;
 #[cfg(any(feature = "mariadb", feature = "postgres"))]
 mod failure;
@@ -74,6 +75,7 @@ use async_trait::async_trait;
 pub use capabilities::{Capabilities, Durability};
 pub use changes::{Change, ChangeListener, Changes};
 pub use connect::connect;
+pub use error_context::ErrorContext;
 pub use ext::MetadataStoreExt;
 #[cfg(feature = "mariadb")]
 pub use mariadb::MariadbStore;
@@ -112,8 +114,8 @@ use crate::user_id::UserId;
 /// * **Preconditions** are checked inside the step. A store that cannot says so in
 ///   [`capabilities`](Self::capabilities) and refuses all but [`Precondition::None`] with
 ///   [`StoreErrorKind::Unsupported`].
-/// * **Errors** change nothing, unless [`StoreError::may_have_happened`] says otherwise. Every call ends within the
-///   store's deadline.
+/// * **Errors** change nothing, unless [`StoreError::may_have_happened`] says otherwise. They say where they happened,
+///   and are logged where the call ends: [`ErrorContext`] does both. Every call ends within the store's deadline.
 /// * **Cancel safety.** A future may be dropped at any await: the old or the new document stays, never a part of one,
 ///   and the next call on the same store works.
 #[async_trait]

@@ -7,6 +7,7 @@ mod cluster;
 #[cfg(feature = "sqlite")]
 #[path = "../support/disk.rs"]
 mod disk;
+mod errors;
 // The examples need these features.
 #[cfg(all(feature = "actix", feature = "axum", feature = "sqlite", feature = "warp"))]
 mod examples;
@@ -15,6 +16,8 @@ mod examples;
 mod galera;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod heard;
+#[path = "../support/log.rs"]
+mod log;
 #[cfg(feature = "mariadb")]
 mod mariadb;
 mod memory;

@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
     use crate::ConfigError;
-    use crate::store::StoreError;
+    use crate::store::{ErrorContext, StoreError};
 
     fn refused(code: u16, writes: bool) -> Failure {
         let message = "Duplicate entry 'alice' for key 'PRIMARY'".to_owned();
@@ -223,9 +223,7 @@ mod tests {
         let source = std::error::Error::source(&error).expect("a source").to_string();
         assert_eq!(source, "MariaDB: error 1062, see the list of error codes in its manual");
         assert!(!format!("{error:?}").contains("alice"));
-        assert!(matches!(
-            ConfigError::from(Failure::newer_schema(9, 1)),
-            ConfigError::NewerSchema { found: 9, known: 1 }
-        ));
+        let newer = Failure::newer_schema(9, 1).at_start(&ErrorContext::new("a database"));
+        assert!(matches!(newer, ConfigError::NewerSchema { found: 9, known: 1 }));
     }
 }

@@ -25,7 +25,7 @@ pub use options::MariadbOptions;
 use self::error::Failure;
 use self::pool::Pool;
 use self::query::Statements;
-use super::{Capabilities, Durability, MetadataStore, Namespace, StoreError};
+use super::{Capabilities, Durability, ErrorContext, MetadataStore, Namespace, StoreError};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;
@@ -50,6 +50,7 @@ use crate::user_id::UserId;
 pub struct MariadbStore {
     database: Arc<Database>,
     deadline: Duration,
+    context: ErrorContext,
 }
 
 /// What a call needs.
@@ -93,14 +94,42 @@ impl MariadbStore {
         query::MIGRATIONS.iter().map(|step| format!("{step};\n")).collect()
     }
 
-    fn over(pool: Arc<Pool>, options: &MariadbOptions) -> Self {
+    fn over(pool: Arc<Pool>, options: &MariadbOptions, context: ErrorContext) -> Self {
         let database = Database {
             pool,
             statements: Statements::new(&options.limits),
             namespace: options.namespace.clone(),
             limits: options.limits,
         };
-        Self { database: Arc::new(database), deadline: options.deadline }
+        Self { database: Arc::new(database), deadline: options.deadline, context }
+    }
+
+    async fn read(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, user) = (Arc::clone(&self.database), user.clone());
+        apart(async move { Ok(read::one(&database, session, &user).await?) }).await
+    }
+
+    async fn read_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, users) = (Arc::clone(&self.database), users.to_vec());
+        apart(async move { Ok(read::many(&database, session, &users).await?) }).await
+    }
+
+    async fn merge(&self, user: &UserId, update: &MetadataUpdate, when: Precondition) -> Result<Record, StoreError> {
+        update.check(&self.database.limits)?;
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, user, update) = (Arc::clone(&self.database), user.clone(), update.clone());
+        write_apart(async move { update::update(&database, session, &user, &update, when).await }).await
+    }
+
+    async fn remove(&self, user: &UserId, when: Precondition) -> Result<(), StoreError> {
+        let session = self.database.pool.session(ends(self.deadline)).await?;
+        let (database, user) = (Arc::clone(&self.database), user.clone());
+        write_apart(async move { clear::clear(&database, session, &user, when).await }).await
     }
 }
 
@@ -116,31 +145,19 @@ impl fmt::Debug for MariadbStore {
 #[async_trait]
 impl MetadataStore for MariadbStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
-        let session = self.database.pool.session(ends(self.deadline)).await?;
-        let (database, user) = (Arc::clone(&self.database), user.clone());
-        apart(async move { Ok(read::one(&database, session, &user).await?) }).await
+        self.read(user).await.map_err(|error| self.context.failed("get", error))
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
-        if users.is_empty() {
-            return Ok(Vec::new());
-        }
-        let session = self.database.pool.session(ends(self.deadline)).await?;
-        let (database, users) = (Arc::clone(&self.database), users.to_vec());
-        apart(async move { Ok(read::many(&database, session, &users).await?) }).await
+        self.read_many(users).await.map_err(|error| self.context.failed("get_many", error))
     }
 
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
-        update.check(&self.database.limits)?;
-        let session = self.database.pool.session(ends(self.deadline)).await?;
-        let (database, user, update, when) = (Arc::clone(&self.database), user.clone(), update.clone(), *when);
-        write_apart(async move { update::update(&database, session, &user, &update, when).await }).await
+        self.merge(user, update, *when).await.map_err(|error| self.context.failed("update", error))
     }
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
-        let session = self.database.pool.session(ends(self.deadline)).await?;
-        let (database, user, when) = (Arc::clone(&self.database), user.clone(), *when);
-        write_apart(async move { clear::clear(&database, session, &user, when).await }).await
+        self.remove(user, *when).await.map_err(|error| self.context.failed("clear", error))
     }
 
     /// Waits for what is under way, and ends the connections. Dropping the last handle does the same without waiting for

@@ -3,10 +3,10 @@ use std::time::Duration;
 use super::MariadbStore;
 use super::pool::{Pool, Setup};
 use super::query::session_variables;
-use super::url::parse;
+use super::url::{parse, server};
 use crate::ConfigError;
 use crate::metadata::Limits;
-use crate::store::Namespace;
+use crate::store::{ErrorContext, Namespace};
 
 /// How a [`MariadbStore`] works; made by [`MariadbStore::options`].
 ///
@@ -109,6 +109,7 @@ impl MariadbOptions {
     /// The table may be made.
     pub async fn connect(self, url: &str) -> Result<MariadbStore, ConfigError> {
         let opts = parse(url)?;
+        let context = ErrorContext::new("MariaDB").with_server(server(&opts));
         let setup = Setup {
             variables: session_variables(self.deadline),
             packet: packet(&self.limits),
@@ -116,9 +117,9 @@ impl MariadbOptions {
         };
         let pool = Pool::new(opts, setup, self.connections);
         if !self.offline_start {
-            pool.open(super::ends(self.deadline)).await?;
+            pool.open(super::ends(self.deadline)).await.map_err(|failure| failure.at_start(&context))?;
         }
-        Ok(MariadbStore::over(pool, &self))
+        Ok(MariadbStore::over(pool, &self, context))
     }
 }
 

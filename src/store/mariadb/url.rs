@@ -32,6 +32,15 @@ pub(super) fn parse(url: &str) -> Result<Opts, ConfigError> {
     Ok(builder.into())
 }
 
+/// Where a URL leads, without credentials: host and port, or a socket.
+pub(super) fn server(opts: &Opts) -> String {
+    match (opts.socket(), opts.ip_or_hostname()) {
+        (Some(socket), _) => socket.to_owned(),
+        (None, host) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{}", opts.tcp_port()),
+        (None, host) => format!("{host}:{}", opts.tcp_port()),
+    }
+}
+
 fn refused(problem: &'static str) -> ConfigError {
     ConfigError::StoreUrl { problem }
 }

@@ -179,7 +179,7 @@ impl fmt::Debug for SqlState {
 mod tests {
     use super::*;
     use crate::ConfigError;
-    use crate::store::StoreError;
+    use crate::store::{ErrorContext, StoreError};
 
     fn server(code: &str) -> Failure {
         Failure::new(StoreErrorKind::Internal, Reason::Server(SqlState::new(code)))
@@ -202,10 +202,8 @@ mod tests {
         assert!(error.may_have_happened());
         let source = std::error::Error::source(&error).expect("a source").to_string();
         assert_eq!(source, "PostgreSQL: SQLSTATE 53100, the disk is full");
-        assert!(matches!(
-            ConfigError::from(Failure::newer_schema(9, 1)),
-            ConfigError::NewerSchema { found: 9, known: 1 }
-        ));
+        let newer = Failure::newer_schema(9, 1).at_start(&ErrorContext::new("a database"));
+        assert!(matches!(newer, ConfigError::NewerSchema { found: 9, known: 1 }));
         assert!(format!("{:?}", server("4200")).contains("?????"));
     }
 }

@@ -31,7 +31,7 @@ use self::database::Database;
 use self::gather::Gather;
 use self::notices::{Notices, Source};
 use self::works::{Read, Upserted};
-use super::{Capabilities, Changes, Durability, MetadataStore, StoreError};
+use super::{Capabilities, Changes, Durability, ErrorContext, MetadataStore, StoreError};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;
@@ -63,6 +63,7 @@ pub struct PostgresStore {
     upserts: Arc<Gather<Upsert>>,
     limits: Limits,
     deadline: Duration,
+    context: ErrorContext,
     notices: Option<Arc<Notices>>,
 }
 
@@ -84,7 +85,7 @@ impl PostgresStore {
     /// schema when it is missing; [`PostgresOptions::open`] does that at once.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::options().build(pool, false, None)
+        Self::options().build(pool, false, options::context(), None)
     }
 
     /// Options to connect or to open a pool with.
@@ -107,10 +108,11 @@ impl PostgresStore {
         query::MIGRATIONS.concat()
     }
 
-    fn over(database: Database, options: PostgresOptions, source: Option<Source>) -> Self {
+    fn over(database: Database, options: PostgresOptions, context: ErrorContext, source: Option<Source>) -> Self {
         let database = Arc::new(database);
-        let notices = source
-            .map(|source| Arc::new(Notices::new(source, Arc::clone(&database), options.namespace, options.deadline)));
+        let notices = source.map(|source| {
+            Arc::new(Notices::new(source, Arc::clone(&database), options.namespace, options.deadline, context.clone()))
+        });
         // A call that is sent by itself needs no more than a connection.
         let lanes = if options.group == 1 { database.connections() } else { LANES.min(database.connections()) };
         Self {
@@ -119,8 +121,23 @@ impl PostgresStore {
             database,
             limits: options.limits,
             deadline: options.deadline,
+            context,
             notices,
         }
+    }
+
+    /// Gathered with others where that is possible, else by itself.
+    async fn merge(&self, user: &UserId, update: &MetadataUpdate, when: Precondition) -> Result<Record, StoreError> {
+        let deadline = ends(self.deadline);
+        let change = Arc::new(Change::new(update, &self.limits)?);
+        let weight = change.weight();
+        if when == Precondition::None && !change.is_empty() && self.database.calls.surely_fits(weight) {
+            let upsert = Upsert { user: user.clone(), change: Arc::clone(&change), weight };
+            if let Upserted::Done(record) = self.upserts.call(upsert, deadline).await? {
+                return Ok(record);
+            }
+        }
+        alone::update(&self.database, user, &change, when, &self.limits, deadline).await
     }
 }
 
@@ -136,28 +153,22 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl MetadataStore for PostgresStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
-        Ok(self.reads.call(Read(user.clone()), ends(self.deadline)).await?)
+        let record = self.reads.call(Read(user.clone()), ends(self.deadline)).await;
+        record.map_err(|failure| self.context.failed("get", failure))
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
-        Ok(alone::get_many(&self.database, users, ends(self.deadline)).await?)
+        let records = alone::get_many(&self.database, users, ends(self.deadline)).await;
+        records.map_err(|failure| self.context.failed("get_many", failure))
     }
 
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
-        let deadline = ends(self.deadline);
-        let change = Arc::new(Change::new(update, &self.limits)?);
-        let weight = change.weight();
-        if *when == Precondition::None && !change.is_empty() && self.database.calls.surely_fits(weight) {
-            let upsert = Upsert { user: user.clone(), change: Arc::clone(&change), weight };
-            if let Upserted::Done(record) = self.upserts.call(upsert, deadline).await? {
-                return Ok(record);
-            }
-        }
-        alone::update(&self.database, user, &change, *when, &self.limits, deadline).await
+        self.merge(user, update, *when).await.map_err(|error| self.context.failed("update", error))
     }
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
-        alone::clear(&self.database, user, *when, ends(self.deadline)).await
+        let cleared = alone::clear(&self.database, user, *when, ends(self.deadline)).await;
+        cleared.map_err(|error| self.context.failed("clear", error))
     }
 
     /// Takes no more calls, waits for those under way, and ends the connections of a pool that the store made; all

@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::database::Database;
 use super::error::Failure;
 use super::query::{self, CHANNEL, LISTEN};
-use crate::store::{ChangeListener, Changes, Namespace, StoreError};
+use crate::store::{ChangeListener, Changes, ErrorContext, Namespace, StoreError};
 
 /// Where to listen.
 pub(super) struct Source {
@@ -30,17 +30,24 @@ pub(super) struct Notices {
     database: Arc<Database>,
     namespace: Namespace,
     deadline: Duration,
+    context: ErrorContext,
 }
 
 type Line = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
 impl Notices {
-    pub(super) fn new(mut source: Source, database: Arc<Database>, namespace: Namespace, deadline: Duration) -> Self {
+    pub(super) fn new(
+        mut source: Source,
+        database: Arc<Database>,
+        namespace: Namespace,
+        deadline: Duration,
+        context: ErrorContext,
+    ) -> Self {
         // So that an operator knows in `pg_stat_activity` why it is idle.
         let name = source.config.get_application_name().unwrap_or_default();
         let name = format!("{name} (listens)");
         source.config.application_name(name);
-        Self { source, database, namespace, deadline }
+        Self { source, database, namespace, deadline, context }
     }
 
     async fn attempt(&self, listener: &dyn ChangeListener, pace: Duration) -> Result<Infallible, Failure> {
@@ -113,7 +120,8 @@ impl fmt::Debug for Notices {
 impl Changes for Notices {
     async fn follow(&self, listener: &dyn ChangeListener, pace: Duration) -> StoreError {
         match self.attempt(listener, pace).await {
-            Err(failure) => failure.into(),
+            // Whoever listens tries again and again, and knows which failure is news.
+            Err(failure) => self.context.describe("follow", failure),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::tls::connector;
 use super::url::Target;
 use crate::ConfigError;
 use crate::metadata::Limits;
-use crate::store::Namespace;
+use crate::store::{ErrorContext, Namespace};
 
 /// How a [`PostgresStore`] works; made by [`PostgresStore::options`].
 ///
@@ -167,6 +167,7 @@ impl PostgresOptions {
             target.limit_statements(self.deadline);
         }
         let tls = connector(target.trust, &target.roots)?;
+        let context = context().with_server(target.server());
         let source = (self.tells && self.named).then(|| Source { config: target.config.clone(), tls: tls.clone() });
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(target.config, tls, ManagerConfig { recycling_method });
@@ -174,7 +175,7 @@ impl PostgresOptions {
         // pool needs no runtime, which is all that can be wrong with one.
         let pool = Pool::builder(manager).max_size(self.connections).queue_mode(QueueMode::Lifo).build();
         let pool = pool.map_err(|_| ConfigError::StoreUrl { problem: "no pool can be made for it" })?;
-        self.start(pool, true, source).await
+        self.start(pool, true, context, source).await
     }
 
     /// Works on a pool that the application owns, and makes the schema when it is missing. The pool keeps its size, and
@@ -188,10 +189,16 @@ impl PostgresOptions {
     ///
     /// As [`connect`](Self::connect).
     pub async fn open(self, pool: Pool) -> Result<PostgresStore, ConfigError> {
-        self.start(pool, false, None).await
+        self.start(pool, false, context(), None).await
     }
 
-    async fn start(self, pool: Pool, owned: bool, source: Option<Source>) -> Result<PostgresStore, ConfigError> {
+    async fn start(
+        self,
+        pool: Pool,
+        owned: bool,
+        context: ErrorContext,
+        source: Option<Source>,
+    ) -> Result<PostgresStore, ConfigError> {
         let (offline, deadline) = (self.offline_start, self.deadline);
         let source = match &self.heard_at {
             Some(url) => {
@@ -200,18 +207,24 @@ impl PostgresOptions {
             }
             None => source,
         };
-        let store = self.build(pool, owned, source);
+        let store = self.build(pool, owned, context, source);
         if !offline {
-            store.database.open(super::ends(deadline)).await?;
+            let opened = store.database.open(super::ends(deadline)).await;
+            opened.map_err(|failure| failure.at_start(&store.context))?;
         }
         Ok(store)
     }
 
-    pub(super) fn build(self, pool: Pool, owned: bool, source: Option<Source>) -> PostgresStore {
+    pub(super) fn build(self, pool: Pool, owned: bool, context: ErrorContext, source: Option<Source>) -> PostgresStore {
         let calls = Calls::new(self.namespace.clone(), &self.limits, self.tells);
         let usage = Use { owned, named: self.named, makes_schema: self.makes_schema };
-        PostgresStore::over(Database::new(pool, usage, calls), self, source)
+        PostgresStore::over(Database::new(pool, usage, calls), self, context, source)
     }
+}
+
+/// What errors say before the server is known, and where a pool is given.
+pub(super) fn context() -> ErrorContext {
+    ErrorContext::new("PostgreSQL")
 }
 
 /// Without the URL, which may hold a password.

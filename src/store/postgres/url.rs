@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 use super::tls::{Roots, Trust};
 use crate::ConfigError;
@@ -45,6 +45,21 @@ impl Target {
         let (mode, trust, roots) = tls.meaning()?;
         config.ssl_mode(mode);
         Ok(Self { config, trust, roots })
+    }
+
+    /// Where it leads, without credentials: each host with its port, or the folder of its socket.
+    pub(super) fn server(&self) -> String {
+        let ports = self.config.get_ports();
+        let hosts = self.config.get_hosts();
+        let names: Vec<_> = match hosts {
+            [] => self.config.get_hostaddrs().iter().map(ToString::to_string).collect(),
+            hosts => hosts.iter().map(name).collect(),
+        };
+        let with_port = |(n, name): (usize, String)| {
+            let port = ports.get(n).or(ports.first()).copied().unwrap_or(5432);
+            if name.starts_with('/') { format!("{name}/.s.PGSQL.{port}") } else { format!("{name}:{port}") }
+        };
+        names.into_iter().enumerate().map(with_port).collect::<Vec<_>>().join(",")
     }
 
     /// Has the server end what takes longer than a call may take; else it would go on for somebody who has left, and
@@ -108,6 +123,15 @@ impl<'a> Tls<'a> {
             _ => Roots::System,
         };
         Ok((mode, trust, roots))
+    }
+}
+
+fn name(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(folder) => folder.display().to_string(),
     }
 }
 
