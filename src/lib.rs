@@ -112,7 +112,7 @@ pub use authenticator::{Authenticated, Authentication, Authenticator};
 pub use config_error::ConfigError;
 pub use handle::UserMetadataHandle;
 pub use json::WrongType;
-pub use layer::UserMetadataLayer;
+pub use layer::layer::UserMetadataLayer;
 pub use metadata::{
     InvalidMetadata, InvalidMetadataKind, InvalidVersion, Limits, Metadata, MetadataUpdate, Precondition, Record,
     Version,
@@ -128,6 +128,6 @@ pub mod __private {
 }
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "rocket", feature = "sqlite", feature = "warp"))]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

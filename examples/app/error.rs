@@ -1,3 +1,4 @@
+use std::error::Error as StdError;
 use std::fmt;
 
 /// What keeps the application from starting or serving, as a sentence for whoever started it.
@@ -9,9 +10,20 @@ impl Error {
     }
 }
 
-impl<E: std::error::Error> From<E> for Error {
+impl<E: StdError> From<E> for Error {
+    /// Tells an error and what caused it, to the first cause.
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let mut sentence = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors of other crates repeat their source.
+            if !sentence.ends_with(&text) {
+                sentence = format!("{sentence}: {text}");
+            }
+            cause = error.source();
+        }
+        Self(sentence)
     }
 }
 

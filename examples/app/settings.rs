@@ -15,11 +15,15 @@ pub(crate) struct Settings {
     pub(crate) issuer: Option<Issuer>,
 }
 
-/// `JWKS_URL`, and what its tokens must say besides: `ISSUER` and `AUDIENCE`, if they are set.
+/// `JWKS_URL`, and what its tokens must say besides.
 pub(crate) struct Issuer {
     jwks_url: String,
+    /// `ISSUER`.
     issuer: Option<String>,
-    audience: Option<String>,
+    /// `AUDIENCE`, one of a list with commas.
+    audiences: Vec<String>,
+    /// `ANY_AUDIENCE=true`, where neither of them is set.
+    any_audience: bool,
 }
 
 impl Settings {
@@ -31,13 +35,7 @@ impl Settings {
             None => 3000,
         };
         let database_url = variable("DATABASE_URL")?.unwrap_or_else(|| "sqlite://user-metadata.db".to_owned());
-        let issuer = match (variable("JWKS_URL")?, variable("ISSUER")?, variable("AUDIENCE")?) {
-            (Some(jwks_url), issuer, audience) => Some(Issuer { jwks_url, issuer, audience }),
-            (None, None, None) => None,
-            // Whoever sets these does not expect a login that takes everybody.
-            _ => return Err(Error::new("ISSUER and AUDIENCE need JWKS_URL")),
-        };
-        Ok(Self { port, database_url, issuer })
+        Ok(Self { port, database_url, issuer: Issuer::from_env()? })
     }
 }
 
@@ -55,24 +53,67 @@ impl Issuer {
         Algorithm::EdDSA,
     ];
 
+    fn from_env() -> Result<Option<Self>, Error> {
+        let issuer = variable("ISSUER")?;
+        let audiences = variable("AUDIENCE")?.map(|list| members(&list)).unwrap_or_default();
+        let any_audience = match variable("ANY_AUDIENCE")?.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(Error::new(format!("ANY_AUDIENCE must be true or false, and is {other:?}"))),
+        };
+        let told = issuer.is_some() || !audiences.is_empty();
+        let Some(jwks_url) = variable("JWKS_URL")? else {
+            // Whoever sets these does not expect a login that takes everybody.
+            return if told || any_audience {
+                Err(Error::new("ISSUER, AUDIENCE and ANY_AUDIENCE need JWKS_URL"))
+            } else {
+                Ok(None)
+            };
+        };
+        if any_audience && !audiences.is_empty() {
+            return Err(Error::new("ANY_AUDIENCE=true and AUDIENCE contradict each other"));
+        }
+        if !told && !any_audience {
+            return Err(Error::new(
+                "JWKS_URL is set and neither ISSUER nor AUDIENCE is, so a token that the same provider issued to any other \
+                 application would be a session here. Set ISSUER, AUDIENCE or both; or ANY_AUDIENCE=true where the keys \
+                 sign for this application alone",
+            ));
+        }
+        Ok(Some(Self { jwks_url, issuer, audiences, any_audience }))
+    }
+
     pub(crate) async fn verifier(&self) -> Result<JwtVerifier, Error> {
         let keys = Jwks::builder(Self::ALGORITHMS).with_url(&self.jwks_url).build().await?;
         let mut verifier = JwtVerifier::builder(keys);
         if let Some(issuer) = &self.issuer {
             verifier = verifier.with_issuer(issuer.as_str());
         }
-        if let Some(audience) = &self.audience {
+        for audience in &self.audiences {
             verifier = verifier.with_audience(audience.as_str());
+        }
+        if self.any_audience {
+            verifier = verifier.without_audience();
         }
         Ok(verifier.build()?)
     }
 }
 
-/// An empty variable counts as one that is not set.
+/// A variable without the white space that files of secrets have around a value; an empty one counts as one that is not
+/// set.
 fn variable(name: &str) -> Result<Option<String>, Error> {
     match env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Ok(value) => Ok(Some(trimmed(&value).to_owned()).filter(|value| !value.is_empty())),
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(Error::new(format!("{name} is not UTF-8"))),
     }
+}
+
+fn members(list: &str) -> Vec<String> {
+    list.split(',').map(trimmed).filter(|member| !member.is_empty()).map(str::to_owned).collect()
+}
+
+/// Also without the mark that editors begin a file with.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
 }

@@ -37,7 +37,7 @@ use crate::session::Session;
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// # let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
 /// # let layer = UserMetadataLayer::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
-/// let mut optional = layer.clone().optional().layer(service_fn(handler));
+/// let mut optional = layer.clone().with_optional_sessions().layer(service_fn(handler));
 /// assert_eq!(optional.call(Request::new(())).await?.status(), 401);
 /// assert_eq!(service_fn(handler).call(Request::new(())).await?.status(), 500);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -43,7 +43,6 @@ mod errors;
 mod extensions;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-#[cfg(any(feature = "actix", feature = "poem", feature = "rocket", feature = "salvo"))]
 mod optional;
 #[cfg(feature = "poem")]
 pub mod poem;
@@ -57,5 +56,4 @@ pub mod tonic;
 pub mod warp;
 
 pub use extensions::RequestExt;
-#[cfg(any(feature = "actix", feature = "poem", feature = "rocket", feature = "salvo"))]
 pub use optional::Optional;

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::etag;
 use super::problem::Problem;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Precondition, Version};
@@ -18,14 +19,8 @@ pub(super) struct Conditions {
 #[derive(Debug, PartialEq)]
 enum EntityTags {
     Any,
-    List(Vec<EntityTag>),
-}
-
-/// An entity tag; `None` is one that is not ours, which is a demand all the same: no document has it.
-#[derive(Debug, PartialEq)]
-struct EntityTag {
-    version: Option<Version>,
-    weak: bool,
+    /// The versions that are named; `None` is a tag that is not ours, which is a demand all the same: no document has it.
+    List(Vec<Option<Version>>),
 }
 
 impl Conditions {
@@ -40,14 +35,14 @@ impl Conditions {
     /// Checks `If-Match` for a request that only reads.
     pub(super) fn for_read(&self, current: Option<Version>) -> Result<(), Problem> {
         match &self.if_match {
-            Some(tags) if !tags.match_strongly(current) => Err(StoreError::precondition_failed(current).into()),
+            Some(tags) if !tags.match_version(current) => Err(StoreError::precondition_failed(current).into()),
             _ => Ok(()),
         }
     }
 
     /// Whether the client has what is stored already.
     pub(super) fn not_modified(&self, current: Option<Version>) -> bool {
-        self.if_none_match.as_ref().is_some_and(|tags| tags.match_weakly(current))
+        self.if_none_match.as_ref().is_some_and(|tags| tags.match_version(current))
     }
 
     /// The precondition of a write. Where one precondition of the store cannot say it, the current version is
@@ -58,7 +53,7 @@ impl Conditions {
             (Some(EntityTags::Any), None) => return Ok(Precondition::Exists),
             (None, Some(EntityTags::Any)) => return Ok(Precondition::Absent),
             (Some(EntityTags::List(tags)), None) => {
-                if let [EntityTag { version: Some(version), weak: false }] = tags.as_slice() {
+                if let [Some(version)] = tags.as_slice() {
                     return Ok(Precondition::Version(*version));
                 }
             }
@@ -74,18 +69,12 @@ impl Conditions {
 }
 
 impl EntityTags {
-    /// RFC 9110 section 8.8.3.2: a weak tag matches nothing strongly.
-    fn match_strongly(&self, current: Option<Version>) -> bool {
+    /// `If-Match` too compares weakly: RFC 9110 section 13.1.1 wants a strong comparison so that no two representations are
+    /// mixed up, and here every representation of a version is the same document.
+    fn match_version(&self, current: Option<Version>) -> bool {
         match self {
             Self::Any => current.is_some(),
-            Self::List(tags) => current.is_some() && tags.iter().any(|tag| !tag.weak && tag.version == current),
-        }
-    }
-
-    fn match_weakly(&self, current: Option<Version>) -> bool {
-        match self {
-            Self::Any => current.is_some(),
-            Self::List(tags) => current.is_some() && tags.iter().any(|tag| tag.version == current),
+            Self::List(versions) => current.is_some() && versions.contains(&current),
         }
     }
 }
@@ -103,7 +92,7 @@ fn tags(headers: &dyn Headers, name: &str) -> Result<Option<EntityTags>, Problem
             match member {
                 "" => {}
                 "*" => any = true,
-                member => list.push(tag(member)),
+                member => list.push(etag::version(member)),
             }
         }
     }
@@ -113,12 +102,6 @@ fn tags(headers: &dyn Headers, name: &str) -> Result<Option<EntityTags>, Problem
         (false, false, false) => Ok(Some(EntityTags::List(list))),
         _ => Err(malformed()),
     }
-}
-
-fn tag(text: &str) -> EntityTag {
-    let (weak, opaque) = text.strip_prefix("W/").map_or((false, text), |opaque| (true, opaque));
-    let version = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
-    EntityTag { version, weak }
 }
 
 #[cfg(test)]
@@ -139,9 +122,9 @@ mod tests {
         let ours = Some(Version::from_bits(255));
         assert_eq!(parse("*"), Ok(Some(EntityTags::Any)));
         let list = parse("W/\"00000000000000ff\", \"x\"").expect("well-formed").expect("present");
-        assert!(list.match_weakly(ours) && !list.match_strongly(ours) && !list.match_weakly(None));
+        assert!(list.match_version(ours) && !list.match_version(None));
         let foreign = parse("\"not ours, at all\"").expect("well-formed").expect("present");
-        assert!(!foreign.match_weakly(ours) && !foreign.match_weakly(None));
+        assert!(!foreign.match_version(ours) && !foreign.match_version(None));
         assert_eq!(parse(""), Err(StatusCode::BAD_REQUEST));
         assert_eq!(parse("*, \"x\""), Err(StatusCode::BAD_REQUEST));
         assert_eq!(parse("\"ä\""), Err(StatusCode::BAD_REQUEST));

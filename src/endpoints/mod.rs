@@ -9,7 +9,7 @@
 //! `PATCH` is the shallow merge of [`MetadataUpdate`](crate::MetadataUpdate), not a JSON merge patch (RFC 7396), so
 //! its content type is `application/json`. All of them take `If-Match` and `If-None-Match` (RFC 9110 section 13): 412
 //! with the current `ETag` when the document has changed, 428 (RFC 6585 section 3) when
-//! [`require_preconditions`](UserMetadataEndpoints::require_preconditions) is set and there is neither.
+//! [`with_required_preconditions`](UserMetadataEndpoints::with_required_preconditions) is set and there is neither.
 //!
 //! Errors are `{"message":"…"}`: 400 for a body that is not a JSON object that can be kept, 413 with `limit` for one
 //! that is too large, 415 for another content type, 503 when the store is out of reach. The stored document is
@@ -17,6 +17,8 @@
 
 pub(crate) mod body;
 mod conditions;
+mod etag;
+mod media_type;
 pub(crate) mod problem;
 
 use std::convert::Infallible;
@@ -35,10 +37,15 @@ pub use body::read_update;
 pub use problem::Problem;
 
 use self::conditions::Conditions;
-use self::problem::{MISSING_LAYER, json_response};
+use self::etag::etag;
+use self::problem::json_response;
+use crate::authenticator::is_preflight;
 use crate::handle::UserMetadataHandle;
+use crate::layer::NoSession;
 use crate::metadata::{Metadata, Version};
-use crate::session::Headers;
+use crate::session::{AuthError, AuthErrorKind, Headers};
+
+const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE");
 
 /// The signed-in user's metadata over HTTP; see the [module](crate::endpoints) for what it answers.
 ///
@@ -82,23 +89,56 @@ impl UserMetadataEndpoints {
     /// Answers 428 to a `PATCH` or `DELETE` with neither `If-Match` nor `If-None-Match`, so that no client overwrites
     /// what it has not seen.
     #[must_use]
-    pub fn require_preconditions(mut self) -> Self {
+    pub fn with_required_preconditions(mut self) -> Self {
         self.preconditions_required = true;
         self
     }
 
-    /// Answers a request of this user; `method` as it stands in the request line.
-    pub(crate) async fn respond<B>(
+    /// Answers a request of the user whose metadata this is, for adapters of frameworks that do not speak Tower; `method` as
+    /// it stands in the request line.
+    ///
+    /// `None` is a request that passed without a session: a CORS preflight is answered with 204 and `Allow`, which lets a
+    /// browser do nothing where no CORS layer adds its headers, and anything else with 401.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::HeaderMap;
+    /// use http_body_util::Full;
+    /// use tower_user_metadata::endpoints::UserMetadataEndpoints;
+    /// use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update, store::MemoryStore};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let alice = UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new());
+    /// alice.update(metadata_update! { "theme": "dark" }).await?;
+    ///
+    /// let (endpoints, headers) = (UserMetadataEndpoints::new(), HeaderMap::new());
+    /// let read = endpoints.respond("GET", &headers, Some(&alice), Full::<Bytes>::default()).await;
+    /// assert_eq!((read.status().as_u16(), &read.body()[..]), (200, &br#"{"theme":"dark"}"#[..]));
+    /// let stranger = endpoints.respond("GET", &headers, None, Full::<Bytes>::default()).await;
+    /// assert_eq!(stranger.status(), 401);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The write of a dropped future happens whole or not at all.
+    pub async fn respond<B>(
         self,
         method: &str,
         headers: &(dyn Headers + Sync),
-        metadata: &UserMetadataHandle,
+        metadata: Option<&UserMetadataHandle>,
         body: B,
     ) -> Response<Bytes>
     where
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        private(self.answer(method, headers, metadata, body).await)
+        private(match metadata {
+            _ if is_preflight(method, headers) => Ok(no_content(Some(ALLOWED))),
+            Some(metadata) => self.answer(method, headers, metadata, body).await,
+            None => Err(AuthError::new(AuthErrorKind::MissingCredentials).into()),
+        })
     }
 
     async fn answer<B>(
@@ -112,8 +152,7 @@ impl UserMetadataEndpoints {
         B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         if !["GET", "HEAD", "PATCH", "DELETE"].contains(&method) {
-            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-                .with_header(ALLOW, HeaderValue::from_static("GET, HEAD, PATCH, DELETE")));
+            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed").with_header(ALLOW, ALLOWED));
         }
         let conditions = Conditions::from_headers(headers)?;
         match method {
@@ -128,9 +167,7 @@ impl UserMetadataEndpoints {
                 self.check_required(&conditions)?;
                 let when = conditions.for_write(metadata).await?;
                 metadata.clear_if(when).await?;
-                let mut response = Response::new(Bytes::new());
-                *response.status_mut() = StatusCode::NO_CONTENT;
-                Ok(response)
+                Ok(no_content(None))
             }
             method => {
                 let record = metadata.record().await?;
@@ -169,17 +206,19 @@ fn private(answer: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     response
 }
 
+fn no_content(allow: Option<HeaderValue>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().extend(allow.map(|methods| (ALLOW, methods)));
+    response
+}
+
 fn document(metadata: &Metadata, version: Option<Version>) -> Response<Bytes> {
     let mut response = json_response(StatusCode::OK, metadata.to_json());
     if let Some(version) = version {
         response.headers_mut().insert(ETAG, etag(version));
     }
     response
-}
-
-fn etag(version: Version) -> HeaderValue {
-    // Quotes and hexadecimal digits always are a header value.
-    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 impl<B> Service<Request<B>> for UserMetadataEndpoints
@@ -198,10 +237,11 @@ where
         let endpoints = *self;
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let response = match parts.extensions.get() {
-                Some(metadata) => endpoints.respond(parts.method.as_str(), &parts.headers, metadata, body).await,
-                None => private(Err(Problem::no_session(&parts.extensions, MISSING_LAYER))),
+            let metadata = match (parts.extensions.get(), parts.extensions.get::<NoSession>()) {
+                (None, None) => return Ok(private(Err(Problem::missing_layer())).map(Full::new)),
+                (metadata, _) => metadata,
             };
+            let response = endpoints.respond(parts.method.as_str(), &parts.headers, metadata, body).await;
             Ok(response.map(Full::new))
         })
     }

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Extensions, Response, StatusCode};
 use serde::Serialize;
 
-use super::etag;
+use super::etag::etag;
 use crate::layer::{JsonRejection, NoSession, refuse};
 use crate::metadata::{InvalidMetadata, InvalidMetadataKind};
 use crate::session::{AuthError, AuthErrorKind};
@@ -65,11 +65,21 @@ impl Problem {
     /// mistake, a 500 that says how to mend it.
     #[must_use]
     pub fn missing_layer() -> Self {
-        Self::developers_mistake(MISSING_LAYER)
+        Self::missing_middleware(MISSING_LAYER)
     }
 
-    /// A 500 that says how to mend it, also in the log.
-    pub(crate) fn developers_mistake(remedy: &'static str) -> Self {
+    /// As [`missing_layer`](Self::missing_layer), for a framework in which another thing than a layer verifies sessions: a
+    /// 500 that says what to add, also in the log.
+    ///
+    /// ```
+    /// use tower_user_metadata::endpoints::Problem;
+    ///
+    /// let problem = Problem::missing_middleware("wrap this route in `sessions(&authenticator)`");
+    /// assert_eq!(problem.status(), 500);
+    /// assert_eq!(problem.to_string(), "wrap this route in `sessions(&authenticator)`");
+    /// ```
+    #[must_use]
+    pub fn missing_middleware(remedy: &'static str) -> Self {
         tracing::error!("{remedy}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, remedy)
     }
@@ -79,7 +89,7 @@ impl Problem {
     pub(crate) fn no_session(extensions: &Extensions, remedy: &'static str) -> Self {
         match extensions.get::<NoSession>() {
             Some(NoSession) => AuthError::new(AuthErrorKind::MissingCredentials).into(),
-            None => Self::developers_mistake(remedy),
+            None => Self::missing_middleware(remedy),
         }
     }
 

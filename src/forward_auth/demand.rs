@@ -1,6 +1,8 @@
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 
+use crate::session::{AuthError, AuthErrorKind};
+
 /// Ends what the proxy's configuration says; behind it comes the path of the client's request.
 const END: &str = "-";
 
@@ -59,14 +61,29 @@ impl Check {
     }
 }
 
-/// The method of the request that the proxy holds. Without the header, or with several, it is one that no exemption from
-/// the anti-CSRF proof knows: a proxy that was not told to send it must not make every request look like a `GET`.
-pub(super) fn forwarded_method(headers: &HeaderMap) -> &str {
-    let mut values = headers.get_all("x-forwarded-method").into_iter();
-    match (values.next().map(http::HeaderValue::to_str), values.next()) {
-        (Some(Ok(method)), None) => method,
-        _ => "",
+/// The headers in which proxies tell the method of the request that they hold: `X-Forwarded-Method` (Traefik, Caddy,
+/// APISIX, nginx that was told to), `X-Original-Method` (ingress-nginx).
+const METHOD_HEADERS: [&str; 2] = ["x-forwarded-method", "x-original-method"];
+
+/// The method of the request that the proxy holds. Without a header it is one that no exemption knows: a proxy that was not
+/// told to send it must not make every request look like a `GET`.
+///
+/// # Errors
+///
+/// There are several methods. A proxy sets one of the headers and hands on the other as the client sent it, so a client
+/// could otherwise choose the method that needs no session or no proof.
+pub(super) fn forwarded_method(headers: &HeaderMap) -> Result<&str, AuthError> {
+    let told = || AuthError::because(AuthErrorKind::MalformedCredentials, "the method of the request is told in several ways");
+    let mut method = None;
+    for name in METHOD_HEADERS {
+        let mut values = headers.get_all(name).into_iter();
+        let Some(value) = values.next() else { continue };
+        if values.next().is_some() || method.is_some_and(|method| method != value) {
+            return Err(told());
+        }
+        method = Some(value);
     }
+    Ok(method.and_then(|method| method.to_str().ok()).unwrap_or_default())
 }
 
 fn name(segment: &str) -> Option<String> {
@@ -128,13 +145,38 @@ mod tests {
         }
     }
 
+    fn method(headers: &[(&'static str, &'static str)]) -> Option<String> {
+        let headers = headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+        });
+        let mut map = HeaderMap::new();
+        headers.for_each(|(name, value)| drop(map.append(name, value)));
+        forwarded_method(&map).ok().map(str::to_owned)
+    }
+
     #[test]
     fn a_method_that_is_not_told_is_not_a_safe_one() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(forwarded_method(&headers), "");
-        headers.append("x-forwarded-method", http::HeaderValue::from_static("GET"));
-        assert_eq!(forwarded_method(&headers), "GET");
-        headers.append("x-forwarded-method", http::HeaderValue::from_static("GET"));
-        assert_eq!(forwarded_method(&headers), "");
+        assert_eq!(method(&[]).as_deref(), Some(""));
+        assert_eq!(method(&[("x-forwarded-method", "GET")]).as_deref(), Some("GET"));
+        assert_eq!(method(&[("x-original-method", "GET")]).as_deref(), Some("GET"));
+        assert_eq!(method(&[("x-forwarded-method", "GET"), ("x-original-method", "GET")]).as_deref(), Some("GET"));
+        for header in ["x-http-method-override", "x-method-override", "x-original-url", "x-forwarded-uri"] {
+            assert_eq!(method(&[(header, "GET")]).as_deref(), Some(""), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_method_that_is_told_in_several_ways_is_refused() {
+        for (forwarded, original) in
+            [("GET", "POST"), ("POST", "GET"), ("OPTIONS", "DELETE"), ("get", "GET"), ("", "GET"), ("GET", "")]
+        {
+            let both = [("x-forwarded-method", forwarded), ("x-original-method", original)];
+            assert_eq!(method(&both), None, "{both:?}");
+        }
+        for name in METHOD_HEADERS {
+            for second in ["GET", "POST"] {
+                assert_eq!(method(&[(name, "GET"), (name, second)]), None, "{name}: {second}");
+            }
+        }
     }
 }

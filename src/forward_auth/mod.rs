@@ -74,12 +74,12 @@ impl ForwardAuth {
             return status(StatusCode::NOT_FOUND);
         };
         let method = match method {
-            Method::Own => check.method().as_str(),
+            Method::Own => Ok(check.method().as_str()),
             Method::Forwarded => demand::forwarded_method(check.headers()),
         };
         let authenticator = match demand {
             Demand::Session => self.authenticator,
-            Demand::Optional => self.authenticator.optional(),
+            Demand::Optional => self.authenticator.with_optional_sessions(),
             Demand::All { roles, permissions } => {
                 let role = |role: String| PrimitiveArrayClaim::USER_ROLE.includes(role);
                 let permission = |permission: String| PrimitiveArrayClaim::PERMISSION.includes(permission);
@@ -87,7 +87,14 @@ impl ForwardAuth {
                 demands.fold(self.authenticator, Authenticator::with_claim_validator)
             }
         };
-        match authenticator.authenticate(method, check.headers()).await {
+        let outcome = match method {
+            Ok(method) => authenticator.authenticate(method, check.headers()).await,
+            Err(error) => {
+                tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+                Err(error)
+            }
+        };
+        match outcome {
             Ok(authenticated) => {
                 let session = authenticated.map(|Authenticated { session, .. }| session);
                 let mut response = status(StatusCode::OK);

@@ -7,8 +7,8 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
+use super::admission::admit;
 use super::response::{RejectionResponse, refuse};
-use super::service::admit;
 use crate::authenticator::Authentication;
 
 pin_project! {

@@ -13,9 +13,8 @@ use crate::store::MetadataStore;
 /// Put it around the routes that need a session, inside the layers for CORS, tracing and timeouts. It asks the store
 /// for nothing: only the handler does.
 ///
-/// A CORS preflight has no credentials, so it is refused here: a CORS layer outside of this one answers it. For the browser
-/// client of SuperTokens that layer allows the headers `authorization`, `rid`, `anti-csrf`, `st-auth-mode` and
-/// `fdi-version`, with credentials, from the origins of the application and never from any.
+/// A CORS preflight, which browsers send without credentials, passes without a session, so that the service inside may answer
+/// it; a CORS layer outside of this one answers it before.
 #[derive(Clone, Debug)]
 pub struct UserMetadataLayer<R = JsonRejection> {
     authenticator: Authenticator,
@@ -60,8 +59,8 @@ impl<R> UserMetadataLayer<R> {
 
     /// Lets requests without credentials through, without a session. Bad credentials are still refused.
     #[must_use]
-    pub fn optional(mut self) -> Self {
-        self.authenticator = self.authenticator.optional();
+    pub fn with_optional_sessions(mut self) -> Self {
+        self.authenticator = self.authenticator.with_optional_sessions();
         self
     }
 
@@ -69,8 +68,16 @@ impl<R> UserMetadataLayer<R> {
     /// [`with_single_load`](crate::UserMetadataHandle::with_single_load). Default no, since most requests ask
     /// once and it costs an allocation.
     #[must_use]
-    pub fn loading_once(mut self) -> Self {
-        self.authenticator = self.authenticator.loading_once();
+    pub fn with_single_load(mut self) -> Self {
+        self.authenticator = self.authenticator.with_single_load();
+        self
+    }
+
+    /// Refuses CORS preflights as any other request without credentials. Default no; see
+    /// [`Authenticator::with_preflights_refused`].
+    #[must_use]
+    pub fn with_preflights_refused(mut self) -> Self {
+        self.authenticator = self.authenticator.with_preflights_refused();
         self
     }
 

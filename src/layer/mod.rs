@@ -31,21 +31,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
 mod future;
 #[allow(clippy::module_inception, reason = "every middleware has its layer in a file of this name")]
-mod layer;
+pub(crate) mod layer;
 mod response;
 mod service;
 
+pub use admission::{NoSession, admit};
 pub use future::ResponseFuture;
-pub use layer::UserMetadataLayer;
 pub(crate) use response::refuse;
 pub use response::{JsonRejection, RejectionResponse};
 pub use service::UserMetadata;
-#[cfg(any(feature = "poem", feature = "salvo"))]
-pub(crate) use service::admit;
-
-/// In the extensions of a request that came through a layer with optional sessions and has none; so an extractor can
-/// tell that from a layer that was forgotten.
-#[derive(Clone, Copy, Debug)]
-pub struct NoSession;

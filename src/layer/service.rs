@@ -1,14 +1,12 @@
 use std::task::{Context, Poll};
 
-use http::{Extensions, Request, Response};
+use http::{Request, Response};
 use tower::Service;
 
-use super::NoSession;
+use super::admission::admit;
 use super::future::ResponseFuture;
 use super::response::{RejectionResponse, refuse};
-use crate::authenticator::{Authenticated, Authenticator};
-use crate::handle::UserMetadataHandle;
-use crate::session::{AuthError, Session};
+use crate::authenticator::Authenticator;
 
 /// The service of [`UserMetadataLayer`](super::UserMetadataLayer).
 #[derive(Clone, Debug)]
@@ -76,24 +74,4 @@ impl<S: Clone, R> UserMetadata<S, R> {
         let clone = self.inner.clone();
         std::mem::replace(&mut self.inner, clone)
     }
-}
-
-/// Puts what was found into the extensions, and nothing that an outer layer or a client's framework left there.
-pub(crate) fn admit(
-    extensions: &mut Extensions,
-    outcome: Result<Option<Authenticated>, AuthError>,
-) -> Result<(), AuthError> {
-    match outcome? {
-        Some(Authenticated { session, metadata }) => {
-            extensions.remove::<NoSession>();
-            extensions.insert(session);
-            extensions.insert(metadata);
-        }
-        None => {
-            extensions.remove::<Session>();
-            extensions.remove::<UserMetadataHandle>();
-            extensions.insert(NoSession);
-        }
-    }
-    Ok(())
 }

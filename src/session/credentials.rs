@@ -75,7 +75,8 @@ impl TokenSource {
         }
     }
 
-    /// A header whose whole value is the token.
+    /// A header whose value is the token, or `Bearer` and the token: both are in use, for example in
+    /// `Cf-Access-Jwt-Assertion` and in `X-Serverless-Authorization`.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl TokenSources {
         for place in &self.places {
             let (value, anti_csrf) = match &place.0 {
                 Place::Bearer => (bearer(headers)?, None),
-                Place::Header { name } => (single(headers, name)?, None),
+                Place::Header { name } => (single(headers, name)?.map(after_bearer), None),
                 Place::Cookie { name, anti_csrf } => (name.value(headers, self.max_cookie_bytes)?, Some(anti_csrf)),
             };
             if let Some(value) = value {
@@ -223,6 +224,16 @@ fn bearer(headers: &dyn Headers) -> Result<Option<&[u8]>, AuthError> {
     }
 }
 
+/// What follows `Bearer` and spaces, which are in no token; else the whole value.
+fn after_bearer(value: &[u8]) -> &[u8] {
+    match value.split_at_checked(6) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer") && rest.starts_with(b" ") => {
+            rest.trim_ascii_start()
+        }
+        _ => value,
+    }
+}
+
 /// A value as text if it is one word of visible ASCII.
 fn visible(value: &[u8]) -> Option<&str> {
     // No early end, so that many bytes are looked at at once.
@@ -283,6 +294,20 @@ mod tests {
         }
         assert_eq!(find(&[("cookie", b"a=1")]), Err(Kind::MissingCredentials));
         assert_eq!(find(&[("cookie", b"sAccessToken=")]), Err(Kind::MissingCredentials));
+    }
+
+    #[test]
+    fn a_header_of_a_proxy_has_the_token_with_or_without_its_scheme() {
+        let sources = TokenSources::new([TokenSource::header("X-Token").expect("a name"), TokenSource::bearer()]);
+        let token = |value: &'static str| find_in(&sources, &[("x-token", value.as_bytes()), ("authorization", b"Bearer A")]);
+        for value in ["H", "Bearer H", "bearer  H", "BEARER H"] {
+            assert_eq!(token(value), Ok("H".to_owned()), "{value}");
+        }
+        for value in ["", "Bearer ", "Bearer\tH", "Basic H", "H H", "Bearer H H", "Bearer Bearer H"] {
+            assert_eq!(token(value), Err(Kind::MalformedCredentials), "{value}");
+        }
+        assert_eq!(token("Bearer"), Ok("Bearer".to_owned()), "a token may be this word");
+        assert_eq!(find_in(&sources, &[("authorization", b"Bearer A")]), Ok("A".to_owned()));
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl cases::Application for Application {
     }
 
     async fn send(&self, method: Method, path: &str, headers: Headers, body: &[u8]) -> Answer {
-        let (required, optional) = (&self.0, &self.0.clone().optional());
+        let (required, optional) = (&self.0, &self.0.clone().with_optional_sessions());
         let ready_made = || web::resource("/endpoints").route(endpoints(UserMetadataEndpoints::new()));
         let loose = web::scope("/optional")
             .wrap(user_metadata(optional))

@@ -36,7 +36,7 @@ async fn optional_forms_are_none_only_without_credentials() {
         let user = |id: &UserId| id.as_str().to_owned();
         format!("{:?} {:?}", session.map(|it| user(it.user_id())), handle.map(|it| user(it.user_id())))
     };
-    let layer = UserMetadataLayer::new(TokenIsUser, MemoryStore::new()).optional();
+    let layer = UserMetadataLayer::new(TokenIsUser, MemoryStore::new()).with_optional_sessions();
     let router = Router::new().route("/", get(describe)).route_layer(layer);
     let cases = [
         (Request::get("/"), StatusCode::OK, "None None"),
@@ -54,7 +54,7 @@ async fn optional_forms_are_none_only_without_credentials() {
 
 #[tokio::test]
 async fn what_needs_a_session_behind_an_optional_layer_refuses_strangers() {
-    let layer = UserMetadataLayer::new(TokenIsUser, MemoryStore::new()).optional();
+    let layer = UserMetadataLayer::new(TokenIsUser, MemoryStore::new()).with_optional_sessions();
     let router = Router::new()
         .route("/handle", get(async |_: UserMetadataHandle| {}))
         .route("/session", get(async |_: Session| {}))

@@ -33,7 +33,7 @@ struct App(Route);
 
 impl Application for App {
     async fn new(sessions: &Authenticator) -> Self {
-        let (required, optional) = (user_metadata(sessions), user_metadata(&sessions.clone().optional()));
+        let (required, optional) = (user_metadata(sessions), user_metadata(&sessions.clone().with_optional_sessions()));
         let endpoints = UserMetadataEndpoints::new();
         Self(
             Route::new()

@@ -155,7 +155,7 @@ async fn a_request_with_many_guards_is_verified_once() {
 /// The guard says which is meant.
 #[tokio::test]
 async fn whether_the_authenticator_is_optional_does_not_matter() {
-    let app = App::new(&authenticator().optional()).await;
+    let app = App::new(&authenticator().with_optional_sessions()).await;
     assert_eq!(app.post("/greet", vec![]).await.body, "stranger");
     assert_eq!(app.post("/user", vec![]).await, layer_answer(vec![]).await);
 }

@@ -34,7 +34,7 @@ struct App(Service);
 
 impl Application for App {
     async fn new(sessions: &Authenticator) -> Self {
-        let (required, optional) = (user_metadata(sessions), user_metadata(&sessions.clone().optional()));
+        let (required, optional) = (user_metadata(sessions), user_metadata(&sessions.clone().with_optional_sessions()));
         let hooped = |hoop: &UserMetadata, path: &str| Router::with_path(path).hoop(hoop.clone());
         let bare = Router::with_path("bare")
             .push(Router::with_path("user").goal(user_id))

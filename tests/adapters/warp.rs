@@ -116,7 +116,7 @@ async fn what_is_not_recovered_is_refused_and_tells_nothing() {
 #[tokio::test]
 async fn an_optional_session_is_none_only_without_credentials() {
     // Whether the authenticator itself is optional must not matter: the filter says which is meant.
-    for sessions in [authenticator(), authenticator().optional()] {
+    for sessions in [authenticator(), authenticator().with_optional_sessions()] {
         let optional = warp::path!("optional")
             .and(optional_session(&sessions))
             .and(optional_user_metadata(&sessions))

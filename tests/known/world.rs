@@ -1,5 +1,7 @@
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -86,7 +88,7 @@ impl World {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_str(&format!("Bearer {token}")).expect("a header value");
         headers.insert(header::AUTHORIZATION, value);
-        let outcome = self.authenticator.authenticate("GET", &headers).now_or_never().expect("nothing to wait for");
+        let outcome = at_once(self.authenticator.authenticate("GET", &headers));
         let found = outcome.map_err(|error| error.kind())?.expect("sessions are not optional");
         assert_eq!(found.session.user_id(), found.metadata.user_id());
         Ok(found.session.user_id().as_str().to_owned())
@@ -126,4 +128,12 @@ pub(crate) fn token(user: &str) -> String {
         "st-ev": { "v": true, "t": START * 1000 },
     });
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET)).expect("signs")
+}
+
+/// The outcome of a future that has nothing to wait for.
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("there is nothing to wait for"),
+    }
 }

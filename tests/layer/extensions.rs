@@ -43,7 +43,7 @@ fn with_stale_extensions(mut request: Request<()>) -> Request<()> {
 #[test]
 fn a_good_session_replaces_whatever_was_there() {
     for verifier in both_ways() {
-        for layer in [layer(&verifier), layer(&verifier).optional()] {
+        for layer in [layer(&verifier), layer(&verifier).with_optional_sessions()] {
             let found = extensions(&layer, with_stale_extensions(with_token("good"))).expect("called");
             assert_eq!(found.get::<Session>().expect("a session").user_id().as_str(), "alice");
             assert_eq!(found.get::<UserMetadataHandle>().expect("a handle").user_id().as_str(), "alice");
@@ -56,7 +56,7 @@ fn a_good_session_replaces_whatever_was_there() {
 #[test]
 fn where_sessions_are_optional_a_stranger_is_nobody() {
     for verifier in both_ways() {
-        let layer = layer(&verifier).optional();
+        let layer = layer(&verifier).with_optional_sessions();
         for request in [Request::new(()), with_stale_extensions(Request::new(()))] {
             let found = extensions(&layer, request).expect("called");
             assert!(found.get::<Session>().is_none());
@@ -118,7 +118,7 @@ fn a_session_can_be_checked_once_more() {
 #[tokio::test]
 async fn if_the_layer_says_so_all_parts_of_one_request_share_a_load_and_other_requests_have_their_own() {
     let store = MemoryStore::new();
-    let layer = UserMetadataLayer::new(Scripted::at_once(), store.clone()).loading_once();
+    let layer = UserMetadataLayer::new(Scripted::at_once(), store.clone()).with_single_load();
     let handle = |found: &Extensions| found.get::<UserMetadataHandle>().expect("a handle").clone();
     let found = extensions(&layer, with_token("good")).expect("called");
     assert!(handle(&found).get().await.expect("memory").is_empty());

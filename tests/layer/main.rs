@@ -5,5 +5,6 @@ mod extensions;
 #[path = "../support/log.rs"]
 mod log;
 mod logs;
+mod preflight;
 mod tower_contract;
 mod verifier;

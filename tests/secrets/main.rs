@@ -290,7 +290,7 @@ async fn endpoints(world: &World, watch: &Watch) {
     let user = UserId::new(world.user.as_str()).expect("an id");
     let handle = UserMetadataHandle::admin(user, MemoryStore::new());
     let value = world.value.as_str();
-    let service = UserMetadataEndpoints::new().require_preconditions();
+    let service = UserMetadataEndpoints::new().with_required_preconditions();
     debug(watch, "the endpoints", &service);
     for (method, name, header, body) in [
         ("PATCH", "if-match", "*", format!(r#"{{"a":"{value}"}}"#)),

@@ -1,20 +1,32 @@
 //! The program `user-metadata-auth`: its answers to a proxy, and real proxies that ask it before a service in Python.
 
+mod behind;
+mod checks;
+mod client;
 #[path = "../adapters/issuer.rs"]
 mod issuer;
 mod processes;
 mod proxies;
+#[cfg(feature = "postgres")]
+#[allow(dead_code, reason = "one failure of one server is tested here")]
+#[path = "../support/servers/mod.rs"]
+mod servers;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod tap;
 
 use serde_json::{Value, json};
 use tower_user_metadata::conformance::adapter::{Answer, TokenKind, USER};
 
 use issuer::{Issuer, now};
-use processes::{Process, sidecar};
+use processes::Process;
 
 /// What a client sends who wants to be somebody else.
 const FORGED: [&str; 3] = ["X-User-Id: root", "X-Session-Handle: h", "x-tenant-id: t"];
+
+/// What the sidecar says of a session.
+const IDENTITY: [&str; 3] = ["X-User-Id", "X-Session-Handle", "X-Tenant-Id"];
 
 fn body(answer: &Answer) -> Value {
     serde_json::from_slice(answer.body()).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
@@ -115,35 +127,6 @@ fn metadata_is_there_for_any_language() {
     assert_eq!(sidecar.send("GET", "/metadata", &[], "").status(), 401);
     assert_eq!(sidecar.send("DELETE", "/metadata", &[&alice], "").status(), 204);
     assert_eq!(body(&sidecar.send("GET", "/metadata", &[&alice], "")), json!({}));
-}
-
-#[test]
-fn a_wrong_setting_is_told_at_the_start() {
-    let start = |settings: &[(&str, &str)]| {
-        let output = sidecar().envs(settings.iter().copied()).output().expect("it was built");
-        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
-    };
-    let url = ("JWKS_URL", "http://127.0.0.1:1/jwks.json");
-    for (settings, words) in [
-        (&[][..], "JWKS_URL"),
-        (&[url, ("SUPERTOKENS_CONNECTION_URI", "http://localhost:1")], "not both"),
-        (&[url, ("TOKENS", "jwtt")], "TOKENS"),
-        (&[url, ("LISTEN", "8787")], "LISTEN"),
-        (&[url, ("LOG", "loud")], "LOG"),
-        (&[url, ("OFFLINE_START", "yes")], "OFFLINE_START"),
-        (&[url, ("OFFLINE_START", "true"), ("ANTI_CSRF", "off")], "ANTI_CSRF"),
-        (&[url, ("OFFLINE_START", "true"), ("SESSION_COOKIE", "a b")], "cookie"),
-        (&[url, ("OFFLINE_START", "true"), ("DATABASE_URL", "mongodb:x")], "mongodb"),
-        (&[("JWKS_URL", "http://keys.example/jwks.json")], "http"),
-        (&[url], "key"),
-    ] {
-        let (code, error) = start(settings);
-        assert_eq!(code, Some(1), "{settings:?}");
-        assert!(error.contains(words), "{settings:?}: {error}");
-    }
-    let help = sidecar().arg("--help").output().expect("it was built");
-    assert!(help.status.success() && String::from_utf8(help.stdout).expect("text").contains("JWKS_URL"));
-    assert_eq!(sidecar().arg("--port").output().expect("it was built").status.code(), Some(2));
 }
 
 #[test]

@@ -17,6 +17,30 @@ use crate::support::vectors::not_run;
 /// How long a process may take to listen.
 pub(crate) const LONGEST: Duration = Duration::from_secs(20);
 
+/// Each setting of the sidecar.
+pub(crate) const SETTINGS: [&str; 20] = [
+    "LISTEN",
+    "JWKS_URL",
+    "SUPERTOKENS_CONNECTION_URI",
+    "ALLOW_PLAIN_HTTP",
+    "OFFLINE_START",
+    "TOKENS",
+    "ISSUER",
+    "AUDIENCE",
+    "ANY_AUDIENCE",
+    "USER_CLAIM",
+    "TENANT_CLAIM",
+    "SESSION_CLAIM",
+    "TOKEN_TYPES",
+    "LEEWAY",
+    "TOKEN_HEADER",
+    "SESSION_COOKIE",
+    "ANTI_CSRF",
+    "REFUSE_PREFLIGHTS",
+    "DATABASE_URL",
+    "LOG",
+];
+
 /// A process that is killed when it goes out of scope.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -30,7 +54,12 @@ impl Process {
     /// The sidecar, for the sessions of this issuer.
     pub(crate) fn sidecar(issuer: &Issuer, settings: &[(&str, &str)]) -> Self {
         let mut command = sidecar();
-        command.env("JWKS_URL", issuer.jwks_url()).env("LISTEN", "127.0.0.1:0").envs(settings.iter().copied());
+        command.env("JWKS_URL", issuer.jwks_url()).env("LISTEN", "127.0.0.1:0");
+        // Its keys sign for nobody else.
+        if !settings.iter().any(|(name, _)| ["AUDIENCE", "ISSUER"].contains(name)) {
+            command.env("ANY_AUDIENCE", "true");
+        }
+        command.envs(settings.iter().copied());
         let (child, line) = spawn(&mut command).expect("it was built");
         let address = line.trim().strip_prefix("listening on http://").expect("it says where it listens");
         Self { child, address: address.parse().expect("an address"), _directory: None }
@@ -118,7 +147,7 @@ impl Drop for Process {
 /// The sidecar without the settings that this process has by chance.
 pub(crate) fn sidecar() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_user-metadata-auth"));
-    for name in ["JWKS_URL", "SUPERTOKENS_CONNECTION_URI", "ISSUER", "AUDIENCE", "TOKENS", "DATABASE_URL", "LOG"] {
+    for name in SETTINGS {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());

@@ -1,6 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, Route, web};
 
-use super::extract::required;
+use super::extract::found;
 use super::response::convert;
 use crate::adapter::body::Chunks;
 use crate::endpoints::{Problem, UserMetadataEndpoints};
@@ -47,7 +47,7 @@ async fn respond(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let metadata: UserMetadataHandle = required(&request)?;
-    let body = Chunks::new(request.headers(), payload);
-    Ok(convert(endpoints.respond(request.method().as_str(), request.headers(), &metadata, body).await))
+    let metadata = found(&request)?.map(UserMetadataHandle::from);
+    let body = Chunks::new(payload);
+    Ok(convert(endpoints.respond(request.method().as_str(), request.headers(), metadata.as_ref(), body).await))
 }

@@ -53,19 +53,18 @@ impl FromRequest for MetadataUpdate {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let metadata: UserMetadataHandle = required(&request)?;
-            let body = Chunks::new(request.headers(), payload);
-            read_update(request.headers(), body, metadata.limits()).await
+            read_update(request.headers(), Chunks::new(payload), metadata.limits()).await
         })
     }
 }
 
 /// A stranger who was let through, where sessions are optional, is refused here.
-pub(super) fn required<T: From<Authenticated>>(request: &HttpRequest) -> Result<T, Problem> {
+fn required<T: From<Authenticated>>(request: &HttpRequest) -> Result<T, Problem> {
     Ok(Authenticated::required(found(request)?)?.into())
 }
 
-/// What the middleware found; `None` where sessions are optional and there is none.
-fn found(request: &HttpRequest) -> Result<Option<Authenticated>, Problem> {
+/// What the middleware found; `None` for a request that passed without a session.
+pub(super) fn found(request: &HttpRequest) -> Result<Option<Authenticated>, Problem> {
     let found = request.extensions().get::<Option<Authenticated>>().cloned();
-    found.ok_or_else(|| Problem::developers_mistake(MISSING_MIDDLEWARE))
+    found.ok_or_else(|| Problem::missing_middleware(MISSING_MIDDLEWARE))
 }

@@ -3,7 +3,7 @@
 //! Inside the middleware [`user_metadata`], a handler may take
 //!
 //! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
-//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](crate::Authenticator::optional):
+//! * an [`Optional`] of either, where the middleware's authenticator is [`.with_optional_sessions()`](crate::Authenticator::with_optional_sessions):
 //!   `None` for requests without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request.
 //!
@@ -41,7 +41,7 @@
 //! # actix_web::rt::System::new().block_on(async {
 //! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
 //! let required = Authenticator::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
-//! let optional = required.clone().optional();
+//! let optional = required.clone().with_optional_sessions();
 //!
 //! // For `HttpServer::new`, which calls it once a worker: what is made outside of it all workers share.
 //! let app = move || {

@@ -3,7 +3,7 @@
 //! Behind a [`UserMetadataLayer`](crate::UserMetadataLayer), a handler may take
 //!
 //! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
-//! * an `Option` of either, behind a layer with [`.optional()`](crate::UserMetadataLayer::optional): `None` for requests
+//! * an `Option` of either, behind a layer with [`.with_optional_sessions()`](crate::UserMetadataLayer::with_optional_sessions): `None` for requests
 //!   without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request, as the last argument.
 //!
@@ -42,7 +42,7 @@
 //! let layer = UserMetadataLayer::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
 //! let app = Router::new()
 //!     .route("/greet", get(greet))
-//!     .route_layer(layer.clone().optional())
+//!     .route_layer(layer.clone().with_optional_sessions())
 //!     .merge(
 //!         Router::new()
 //!             .route("/forget", post(forget_notifications))

@@ -48,8 +48,8 @@ impl Endpoint for UserMetadataEndpoints {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        let metadata: UserMetadataHandle = required(request.extensions(), MISSING_MIDDLEWARE).map_err(refuse)?;
+        let metadata = optional(request.extensions(), MISSING_MIDDLEWARE).map_err(refuse)?;
         let body: BoxBody<Bytes, io::Error> = request.take_body().into();
-        Ok(convert(self.respond(request.method().as_str(), request.headers(), &metadata, body).await))
+        Ok(convert(self.respond(request.method().as_str(), request.headers(), metadata.as_ref(), body).await))
     }
 }

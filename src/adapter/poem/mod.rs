@@ -3,7 +3,7 @@
 //! Inside the middleware [`user_metadata`], a handler may take
 //!
 //! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
-//! * an [`Optional`] of either, where the middleware's authenticator is [`.optional()`](crate::Authenticator::optional):
+//! * an [`Optional`] of either, where the middleware's authenticator is [`.with_optional_sessions()`](crate::Authenticator::with_optional_sessions):
 //!   `None` for requests without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request.
 //!
@@ -47,7 +47,7 @@
 //! let admins = sessions.clone().with_claim_validator(PrimitiveArrayClaim::USER_ROLE.includes("admin"));
 //!
 //! let app = Route::new()
-//!     .at("/greet", get(greet).with(user_metadata(&sessions.clone().optional())))
+//!     .at("/greet", get(greet).with(user_metadata(&sessions.clone().with_optional_sessions())))
 //!     .at("/forget", post(forget_notifications).with(user_metadata(&sessions)))
 //!     .at("/update", post(update).with(user_metadata(&admins)))
 //!     .at("/metadata", UserMetadataEndpoints::new().with(user_metadata(&sessions)));

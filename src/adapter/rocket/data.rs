@@ -1,13 +1,19 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use rocket::data::{self, ByteUnit, Data, DataStream, FromData};
 use rocket::http::Method;
 use rocket::route::{self, Handler, Route};
+use rocket::tokio::io::{AsyncRead, AsyncReadExt, Chain, ReadBuf};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
 use super::fairing::outcome;
-use super::guards::required;
+use super::guards::{found, passes_preflight, required};
 use super::response::convert;
 use crate::adapter::body::Chunks;
+use crate::authenticator::Authenticated;
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::MetadataUpdate;
@@ -21,7 +27,7 @@ impl<'r> FromData<'r> for MetadataUpdate {
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
         let update = async {
             let metadata = required(request).await?.metadata;
-            read_update(request.headers(), body(request, data), metadata.limits()).await
+            read_update(request.headers(), body(data).await, metadata.limits()).await
         };
         outcome(request, update.await)
     }
@@ -47,14 +53,37 @@ impl From<UserMetadataEndpoints> for Vec<Route> {
 impl Handler for UserMetadataEndpoints {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let answer = async {
-            let metadata = required(request).await?.metadata;
-            Ok(self.respond(request.method().as_str(), request.headers(), &metadata, body(request, data)).await)
+            let metadata = match found(request).await? {
+                None if passes_preflight(request)? => None,
+                found => Some(Authenticated::required(found)?.metadata),
+            };
+            let (method, headers) = (request.method().as_str(), request.headers());
+            Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
         outcome(request, answer.await).map(convert).map_error(|(status, _)| status)
     }
 }
 
+/// As many bytes Rocket reads of every body before it asks anybody.
+const PEEKED: usize = "_method=delete".len();
+
 /// Without a limit of Rocket's: no more of it is read than may be kept.
-fn body<'r>(request: &Request<'_>, data: Data<'r>) -> Chunks<ReaderStream<DataStream<'r>>> {
-    Chunks::new(request.headers(), ReaderStream::new(data.open(ByteUnit::max_value())))
+///
+/// Where a body breaks off within the bytes that Rocket has read already, Rocket logs that and shows what it has as if it were
+/// all. Then it holds fewer bytes than it wanted and does not say that they are complete.
+async fn body(mut data: Data<'_>) -> Chunks<ReaderStream<Chain<DataStream<'_>, End>>> {
+    let complete = data.peek_complete();
+    let broken = !complete && data.peek(PEEKED).await.len() < PEEKED;
+    Chunks::new(ReaderStream::new(data.open(ByteUnit::max_value()).chain(End { broken })))
+}
+
+/// What comes after the last byte of a body: its end, or the error that Rocket kept to itself.
+struct End {
+    broken: bool,
+}
+
+impl AsyncRead for End {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(if self.broken { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) })
+    }
 }

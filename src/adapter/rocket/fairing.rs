@@ -21,10 +21,10 @@ pub struct UserMetadata(pub(super) Authenticator);
 
 impl UserMetadata {
     /// The fairing. Whether a session is required the guards say, and not
-    /// [`Authenticator::optional`](crate::Authenticator::optional).
+    /// [`Authenticator::with_optional_sessions`](crate::Authenticator::with_optional_sessions).
     #[must_use]
     pub fn fairing(authenticator: Authenticator) -> Self {
-        Self(authenticator.optional())
+        Self(authenticator.with_optional_sessions())
     }
 }
 

@@ -61,10 +61,14 @@ pub(super) async fn required(request: &Request<'_>) -> Result<Authenticated, Pro
 }
 
 /// Verified once a request, however many guards ask.
-async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
+pub(super) async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
     let authenticator = authenticator(request)?;
     let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
     Ok(request.local_cache_async(verified).await.clone()?)
+}
+
+pub(super) fn passes_preflight(request: &Request<'_>) -> Result<bool, Problem> {
+    Ok(authenticator(request)?.passes_preflight(request.method().as_str(), request.headers()))
 }
 
 async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> {
@@ -74,5 +78,5 @@ async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> 
 
 fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
     let fairing: Option<&UserMetadata> = request.rocket().state();
-    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::developers_mistake(MISSING_FAIRING))
+    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::missing_middleware(MISSING_FAIRING))
 }

@@ -70,11 +70,11 @@ impl<'ex> Extractible<'ex> for MetadataUpdate {
 #[async_trait]
 impl Handler for UserMetadataEndpoints {
     async fn handle(&self, request: &mut Request, _: &mut Depot, response: &mut Response, _: &mut FlowCtrl) {
-        let metadata: UserMetadataHandle = match required(request.extensions(), MISSING_HOOP) {
+        let metadata = match optional(request.extensions(), MISSING_HOOP) {
             Ok(metadata) => metadata,
             Err(problem) => return problem.render(response),
         };
         let body = request.take_body();
-        fill(response, self.respond(request.method().as_str(), request.headers(), &metadata, body).await);
+        fill(response, self.respond(request.method().as_str(), request.headers(), metadata.as_ref(), body).await);
     }
 }

@@ -3,7 +3,7 @@
 //! Behind the hoop [`user_metadata`], a handler may take
 //!
 //! * a [`UserMetadataHandle`] or a [`Session`]: everybody else is refused with a 401;
-//! * an [`Optional`] of either, where the hoop's authenticator is [`.optional()`](crate::Authenticator::optional):
+//! * an [`Optional`] of either, where the hoop's authenticator is [`.with_optional_sessions()`](crate::Authenticator::with_optional_sessions):
 //!   `None` for requests without credentials;
 //! * a [`MetadataUpdate`], read from the body of the request.
 //!
@@ -48,7 +48,7 @@
 //! let admins = sessions.clone().with_claim_validator(PrimitiveArrayClaim::USER_ROLE.includes("admin"));
 //!
 //! let router = Router::new()
-//!     .push(Router::with_path("greet").hoop(user_metadata(&sessions.clone().optional())).get(greet))
+//!     .push(Router::with_path("greet").hoop(user_metadata(&sessions.clone().with_optional_sessions())).get(greet))
 //!     .push(Router::with_path("forget").hoop(user_metadata(&sessions)).post(forget_notifications))
 //!     .push(Router::with_path("update").hoop(user_metadata(&admins)).post(update))
 //!     .push(Router::with_path("metadata").hoop(user_metadata(&sessions)).goal(UserMetadataEndpoints::new()));

@@ -8,7 +8,7 @@
 //!   `UNAUTHENTICATED`;
 //! * [`optional_session`](RequestExt::optional_session) and
 //!   [`optional_user_metadata`](RequestExt::optional_user_metadata) give `None` for calls without credentials, behind a
-//!   layer with [`.optional()`](crate::UserMetadataLayer::optional).
+//!   layer with [`.with_optional_sessions()`](crate::UserMetadataLayer::with_optional_sessions).
 //!
 //! A service that demands more of a session, such as a role, stands in a layer with a
 //! [claim validator](crate::UserMetadataLayer::with_claim_validator) more; a single method asks

@@ -10,7 +10,7 @@ use crate::authenticator::{Authenticated, Authenticator};
 use crate::endpoints::{UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Limits, MetadataUpdate};
-use crate::session::Session;
+use crate::session::{AuthError, AuthErrorKind, Session};
 
 /// Verifies the session and extracts it with its user's metadata; rejects with an [`AuthError`](crate::AuthError).
 #[must_use]
@@ -41,7 +41,8 @@ pub fn user_metadata(
 pub fn optional_session(
     authenticator: &Authenticator,
 ) -> impl Filter<Extract = (Option<Session>,), Error = Rejection> + Clone + Send + Sync + use<> {
-    verified(authenticator.clone().optional()).map(|found: Option<Authenticated>| found.map(|found| found.session))
+    verified(authenticator.clone().with_optional_sessions())
+        .map(|found: Found| found.optional().map(|authenticated| authenticated.session))
 }
 
 /// As [`user_metadata`], and `None` for a request without credentials; bad credentials are still rejected.
@@ -49,7 +50,8 @@ pub fn optional_session(
 pub fn optional_user_metadata(
     authenticator: &Authenticator,
 ) -> impl Filter<Extract = (Option<UserMetadataHandle>,), Error = Rejection> + Clone + Send + Sync + use<> {
-    verified(authenticator.clone().optional()).map(|found: Option<Authenticated>| found.map(|found| found.metadata))
+    verified(authenticator.clone().with_optional_sessions())
+        .map(|found: Found| found.optional().map(|authenticated| authenticated.metadata))
 }
 
 /// Reads an update from the body of the request, within the limits of the authenticator's store; rejects with a
@@ -99,11 +101,13 @@ pub fn endpoints(
     authenticator: &Authenticator,
     endpoints: UserMetadataEndpoints,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<> {
-    let parts = warp::method().and(warp::header::headers_cloned()).and(warp::body::stream());
-    user_metadata(authenticator).and(parts).then(
-        move |metadata: UserMetadataHandle, method: Method, headers: HeaderMap, body| async move {
-            let body = Chunks::new(&headers, body);
-            endpoints.respond(method.as_str(), &headers, &metadata, body).await.map(Into::into)
+    let metadata = verified(authenticator.clone()).and_then(async |found: Found| match found {
+        Found::Preflight => Ok(None),
+        found => found.required().map(|authenticated| Some(authenticated.metadata)),
+    });
+    metadata.and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
+        move |metadata: Option<UserMetadataHandle>, method: Method, headers: HeaderMap, body| async move {
+            endpoints.respond(method.as_str(), &headers, metadata.as_ref(), Chunks::new(body)).await.map(Into::into)
         },
     )
 }
@@ -113,20 +117,49 @@ async fn update<B: Buf>(
     body: impl Stream<Item = Result<B, Error>>,
     limits: Limits,
 ) -> Result<MetadataUpdate, Rejection> {
-    Ok(read_update(headers, Chunks::new(headers, body), limits).await?)
+    Ok(read_update(headers, Chunks::new(body), limits).await?)
 }
 
 fn required(
     authenticator: &Authenticator,
 ) -> impl Filter<Extract = (Authenticated,), Error = Rejection> + Clone + Send + Sync + use<> {
-    verified(authenticator.clone()).and_then(async |found| Authenticated::required(found).map_err(Rejection::from))
+    verified(authenticator.clone()).and_then(async |found: Found| found.required())
 }
 
-fn verified(
-    authenticator: Authenticator,
-) -> impl Filter<Extract = (Option<Authenticated>,), Error = Rejection> + Clone + Send + Sync {
+enum Found {
+    Session(Authenticated),
+    Nobody,
+    Preflight,
+}
+
+impl Found {
+    /// A preflight is left to other routes, which a refusal would win over.
+    fn required(self) -> Result<Authenticated, Rejection> {
+        match self {
+            Self::Session(authenticated) => Ok(authenticated),
+            Self::Nobody => Err(AuthError::new(AuthErrorKind::MissingCredentials).into()),
+            Self::Preflight => Err(warp::reject::not_found()),
+        }
+    }
+
+    fn optional(self) -> Option<Authenticated> {
+        match self {
+            Self::Session(authenticated) => Some(authenticated),
+            Self::Nobody | Self::Preflight => None,
+        }
+    }
+}
+
+fn verified(authenticator: Authenticator) -> impl Filter<Extract = (Found,), Error = Rejection> + Clone + Send + Sync {
     warp::method().and(warp::header::headers_cloned()).and_then(move |method: Method, headers: HeaderMap| {
+        let preflight = authenticator.passes_preflight(method.as_str(), &headers);
         let authentication = authenticator.authenticate(method.as_str(), &headers);
-        async { authentication.await.map_err(Rejection::from) }
+        async move {
+            Ok::<_, Rejection>(match authentication.await? {
+                Some(authenticated) => Found::Session(authenticated),
+                None if preflight => Found::Preflight,
+                None => Found::Nobody,
+            })
+        }
     })
 }

@@ -273,7 +273,7 @@ fn proofs_against_forged_requests() {
 #[test]
 fn optional_sessions() {
     let (signer, layer) = plain();
-    let layer = layer.optional();
+    let layer = layer.with_optional_sessions();
     let token = signer.token(HEADER, CLAIMS);
     let get = |headers: &[(&str, &[u8])]| outcome(&layer, "GET", headers);
     assert_eq!(get(&[]), user("nobody"));

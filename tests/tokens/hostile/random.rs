@@ -165,7 +165,7 @@ proptest! {
         let (_, layer) = plain();
         let places = [TokenSource::header("x-token"), Ok(TokenSource::bearer())];
         let places = places.map(|place| place.expect("a place"));
-        let layer = if optional { layer.optional() } else { layer.with_token_sources(TokenSources::new(places)) };
+        let layer = if optional { layer.with_optional_sessions() } else { layer.with_token_sources(TokenSources::new(places)) };
         let mut request = Request::builder().method(method).body(()).expect("a request");
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::from_bytes(&value) {

@@ -1,10 +1,14 @@
+mod outcome;
+mod preflight;
+
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::SystemTime;
 
+pub use self::outcome::{Authenticated, Authentication};
+
+use self::outcome::log;
+pub(crate) use self::preflight::is_preflight;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::Limits;
 use crate::session::claims::{self, ClaimInput, ClaimValidator};
@@ -46,36 +50,8 @@ struct Inner {
     validators: Vec<Arc<dyn ClaimValidator>>,
     clock: Arc<dyn Clock>,
     optional: bool,
-    loading_once: bool,
-}
-
-/// A request with a good session.
-#[derive(Clone, Debug)]
-pub struct Authenticated {
-    /// The session.
-    pub session: Session,
-    /// The metadata of the session's user.
-    pub metadata: UserMetadataHandle,
-}
-
-impl Authenticated {
-    /// Refuses a stranger whom an authenticator with optional sessions let through, where a session is needed.
-    #[cfg(any(feature = "actix", feature = "rocket", feature = "warp"))]
-    pub(crate) fn required(found: Option<Self>) -> Result<Self, AuthError> {
-        found.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials))
-    }
-}
-
-impl From<Authenticated> for Session {
-    fn from(authenticated: Authenticated) -> Self {
-        authenticated.session
-    }
-}
-
-impl From<Authenticated> for UserMetadataHandle {
-    fn from(authenticated: Authenticated) -> Self {
-        authenticated.metadata
-    }
+    single_load: bool,
+    preflights_refused: bool,
 }
 
 impl Authenticator {
@@ -89,7 +65,8 @@ impl Authenticator {
             validators: Vec::new(),
             clock: Arc::new(SystemClock),
             optional: false,
-            loading_once: false,
+            single_load: false,
+            preflights_refused: false,
         }))
     }
 
@@ -113,15 +90,22 @@ impl Authenticator {
 
     /// Lets requests without credentials through, without a session. Bad credentials are still refused.
     #[must_use]
-    pub fn optional(self) -> Self {
+    pub fn with_optional_sessions(self) -> Self {
         self.with(|inner| inner.optional = true)
     }
 
     /// Gives each request a handle that loads the document once, for all who take it from the request; see
     /// [`UserMetadataHandle::with_single_load`]. Default no, since most requests ask once and it costs an allocation.
     #[must_use]
-    pub fn loading_once(self) -> Self {
-        self.with(|inner| inner.loading_once = true)
+    pub fn with_single_load(self) -> Self {
+        self.with(|inner| inner.single_load = true)
+    }
+
+    /// Refuses CORS preflights as any other request without credentials. Default no: browsers send them without
+    /// credentials before a request of another origin, so that a layer which refuses them breaks every page of one.
+    #[must_use]
+    pub fn with_preflights_refused(self) -> Self {
+        self.with(|inner| inner.preflights_refused = true)
     }
 
     /// How much one user may keep.
@@ -130,8 +114,45 @@ impl Authenticator {
         self.0.stores.share().capabilities().limits()
     }
 
+    /// Whether this request passes without a session because it is a CORS preflight: an `OPTIONS` with `Origin` and
+    /// `Access-Control-Request-Method`; `method` as it stands in the request line.
+    ///
+    /// [`authenticate`](Self::authenticate) asks this itself. An adapter asks it where it has to tell a preflight from a
+    /// stranger, as endpoints do.
+    ///
+    /// ```
+    /// # use tower_user_metadata::session::{Session, SessionVerifier, Verdict, VerifyInput};
+    /// # use tower_user_metadata::{Authenticator, AuthError, AuthErrorKind, store::MemoryStore};
+    /// # #[derive(Debug)]
+    /// # struct Strict;
+    /// # impl SessionVerifier for Strict {
+    /// #     fn verify(&self, _: VerifyInput<'_>) -> Verdict {
+    /// #         Verdict::Ready(Err(AuthError::new(AuthErrorKind::BadSignature)))
+    /// #     }
+    /// # }
+    /// # let authenticator = Authenticator::new(Strict, MemoryStore::new());
+    /// let preflight = http::Request::options("/")
+    ///     .header("origin", "https://app.example.com")
+    ///     .header("access-control-request-method", "PATCH")
+    ///     .body(())?;
+    /// assert!(authenticator.passes_preflight("OPTIONS", preflight.headers()));
+    /// assert!(!authenticator.passes_preflight("GET", preflight.headers()));
+    /// let authenticator = authenticator.with_preflights_refused();
+    /// assert!(!authenticator.passes_preflight("OPTIONS", preflight.headers()));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    pub fn passes_preflight(&self, method: &str, headers: &dyn Headers) -> bool {
+        !self.0.preflights_refused && is_preflight(method, headers)
+    }
+
     /// Authenticates a request; `method` as it stands in the request line.
+    ///
+    /// The outcome is `Ok(None)` for a request without credentials where sessions are optional, and for a CORS preflight,
+    /// whose credentials are not looked at.
     pub fn authenticate(&self, method: &str, headers: &dyn Headers) -> Authentication {
+        if self.passes_preflight(method, headers) {
+            return Authentication::ready(Ok(None));
+        }
         let now = self.0.clock.now();
         let found = match self.0.sources.find(headers) {
             Ok(found) => found,
@@ -155,12 +176,12 @@ impl Authenticator {
             }
             Verdict::Pending(session) => {
                 let authenticator = self.clone();
-                Authentication(State::Pending(Box::pin(async move {
+                Authentication::pending(async move {
                     let session = session.await?;
                     // The wait may have been long enough for the session to end.
                     let now = authenticator.0.clock.now();
                     authenticator.admit(session, &proof, now)
-                })))
+                })
             }
         }
     }
@@ -180,7 +201,7 @@ impl Authenticator {
         let validators = self.0.validators.iter().map(|validator| &**validator);
         claims::check(validators, &ClaimInput::new(&session, now))?;
         let metadata = UserMetadataHandle::new(session.owner(), Arc::clone(self.0.stores.share()));
-        let metadata = if self.0.loading_once { metadata.with_single_load() } else { metadata };
+        let metadata = if self.0.single_load { metadata.with_single_load() } else { metadata };
         Ok(Some(Authenticated { session, metadata }))
     }
 
@@ -192,7 +213,8 @@ impl Authenticator {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { verifier, stores, sources, validators, clock, optional, loading_once } = &*self.0;
+        let Inner { verifier, stores, sources, validators, clock, optional, single_load, preflights_refused } =
+            &*self.0;
         f.debug_struct("Authenticator")
             .field("verifier", verifier)
             .field("store", stores.share())
@@ -200,68 +222,8 @@ impl fmt::Debug for Authenticator {
             .field("validators", validators)
             .field("clock", clock)
             .field("optional", optional)
-            .field("loading_once", loading_once)
+            .field("single_load", single_load)
+            .field("preflights_refused", preflights_refused)
             .finish()
-    }
-}
-
-/// The outcome of [`Authenticator::authenticate`], a future that in most cases is ready at once.
-///
-/// `Ok(None)` is a request without credentials where sessions are optional.
-#[must_use = "futures do nothing unless polled"]
-pub struct Authentication(State);
-
-type Outcome = Result<Option<Authenticated>, AuthError>;
-
-enum State {
-    Ready(Option<Outcome>),
-    Pending(Pin<Box<dyn Future<Output = Outcome> + Send>>),
-}
-
-impl Authentication {
-    fn ready(outcome: Outcome) -> Self {
-        if let Err(error) = &outcome {
-            log(error);
-        }
-        Self(State::Ready(Some(outcome)))
-    }
-
-    /// The outcome if it is there without waiting, else the future itself.
-    pub fn now_or_never(self) -> Result<Result<Option<Authenticated>, AuthError>, Self> {
-        match self.0 {
-            State::Ready(Some(outcome)) => Ok(outcome),
-            state => Err(Self(state)),
-        }
-    }
-}
-
-impl Future for Authentication {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = match &mut self.0 {
-            // Polled again after it was ready, which a future need not answer: it stays pending.
-            State::Ready(outcome) => return outcome.take().map_or(Poll::Pending, Poll::Ready),
-            State::Pending(future) => std::task::ready!(future.as_mut().poll(context)),
-        };
-        self.0 = State::Ready(None);
-        if let Err(error) = &outcome {
-            log(error);
-        }
-        Poll::Ready(outcome)
-    }
-}
-
-impl fmt::Debug for Authentication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authentication(..)")
-    }
-}
-
-fn log(error: &AuthError) {
-    if error.kind() == AuthErrorKind::KeysUnavailable {
-        tracing::warn!(kind = ?error.kind(), reason = error.reason(), "session not verified");
-    } else {
-        tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
     }
 }

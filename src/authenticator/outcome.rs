@@ -1,0 +1,105 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::handle::UserMetadataHandle;
+use crate::session::{AuthError, AuthErrorKind, Session};
+
+/// A request with a good session.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// The session.
+    pub session: Session,
+    /// The metadata of the session's user.
+    pub metadata: UserMetadataHandle,
+}
+
+impl Authenticated {
+    /// What was found, for a handler that needs a session.
+    ///
+    /// # Errors
+    ///
+    /// The request passed without one.
+    pub fn required(found: Option<Self>) -> Result<Self, AuthError> {
+        found.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials))
+    }
+}
+
+impl From<Authenticated> for Session {
+    fn from(authenticated: Authenticated) -> Self {
+        authenticated.session
+    }
+}
+
+impl From<Authenticated> for UserMetadataHandle {
+    fn from(authenticated: Authenticated) -> Self {
+        authenticated.metadata
+    }
+}
+
+/// The outcome of [`Authenticator::authenticate`](crate::Authenticator::authenticate), a future that in most cases is ready at once.
+///
+/// `Ok(None)` is a request that passes without a session: one without credentials where sessions are optional, or a CORS
+/// preflight.
+#[must_use = "futures do nothing unless polled"]
+pub struct Authentication(State);
+
+type Outcome = Result<Option<Authenticated>, AuthError>;
+
+enum State {
+    Ready(Option<Outcome>),
+    Pending(Pin<Box<dyn Future<Output = Outcome> + Send>>),
+}
+
+impl Authentication {
+    pub(super) fn ready(outcome: Outcome) -> Self {
+        if let Err(error) = &outcome {
+            log(error);
+        }
+        Self(State::Ready(Some(outcome)))
+    }
+
+    pub(super) fn pending(outcome: impl Future<Output = Outcome> + Send + 'static) -> Self {
+        Self(State::Pending(Box::pin(outcome)))
+    }
+
+    /// The outcome if it is there without waiting, else the future itself.
+    pub(crate) fn now_or_never(self) -> Result<Outcome, Self> {
+        match self.0 {
+            State::Ready(Some(outcome)) => Ok(outcome),
+            state => Err(Self(state)),
+        }
+    }
+}
+
+impl Future for Authentication {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match &mut self.0 {
+            // Polled again after it was ready, which a future need not answer: it stays pending.
+            State::Ready(outcome) => return outcome.take().map_or(Poll::Pending, Poll::Ready),
+            State::Pending(future) => std::task::ready!(future.as_mut().poll(context)),
+        };
+        self.0 = State::Ready(None);
+        if let Err(error) = &outcome {
+            log(error);
+        }
+        Poll::Ready(outcome)
+    }
+}
+
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authentication(..)")
+    }
+}
+
+pub(super) fn log(error: &AuthError) {
+    if error.kind() == AuthErrorKind::KeysUnavailable {
+        tracing::warn!(kind = ?error.kind(), reason = error.reason(), "session not verified");
+    } else {
+        tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+    }
+}
