@@ -87,7 +87,9 @@ impl Connector {
                 let Some(tls) = &self.tls else { return self.start(stream, login, config).await };
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| Cause::new(StoreErrorKind::Internal, "no certificate can be valid for the host"))?;
-                let stream = tls.connect(name, stream).await.map_err(|error| Cause::tls(&error))?;
+                // Less than the whole attempt, so that it is known what took so long.
+                let handshake = timeout(self.patience.mul_f64(0.75), tls.connect(name, stream)).await;
+                let stream = handshake.map_err(|_| Cause::silent_tls())?.map_err(|error| Cause::tls(&error))?;
                 self.start(stream, login, config).await
             }
             #[cfg(unix)]

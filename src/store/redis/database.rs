@@ -73,7 +73,7 @@ impl Database {
         match database.servers.reach(database.call_ends()).await {
             Ok(()) => {}
             Err(ConfigError::Store(error)) => {
-                let error = database.failed("connect", error);
+                let error = database.failed("open", error);
                 // What does not pass by itself is a mistake all the same.
                 if !(options.offline_start && error.is_retryable()) {
                     return Err(ConfigError::Store(error));

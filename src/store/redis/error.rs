@@ -74,6 +74,14 @@ impl Cause {
         Self::new(StoreErrorKind::Unavailable, error.to_string())
     }
 
+    /// A server that says nothing when it is spoken to by TLS.
+    pub(super) fn silent_tls() -> Self {
+        Self::new(
+            StoreErrorKind::Timeout,
+            "the server did not answer the handshake; perhaps it speaks no TLS on this port",
+        )
+    }
+
     /// An attempt to speak TLS that failed.
     pub(super) fn tls(error: &io::Error) -> Self {
         // What rustls says is about the server only.
@@ -109,8 +117,10 @@ impl Cause {
         let dropped = error.is_connection_dropped();
         match Self::connection(error) {
             cause if dropped && !tls => Self {
+                // A reset may overtake the reason that a server gives before it closes.
                 reason: Cow::Borrowed(
-                    "the server closed the connection before it answered; perhaps it wants TLS (`rediss:`), or is no Redis",
+                    "the server closed the connection before it answered; perhaps it has too many clients (`maxclients`), is \
+                     in protected mode, wants TLS (`rediss:`), or is no Redis",
                 ),
                 ..cause
             },

@@ -6,8 +6,8 @@ use crate::store::StoreErrorKind;
 
 /// The commands of the store: no other word of a server's text is repeated.
 const COMMANDS: &[&str] = &[
-    "asking", "auth", "client", "cluster", "eval", "evalsha", "exists", "hdel", "hello", "hget", "hgetall", "hset", "info",
-    "persist", "pexpire", "script", "select", "unlink", "wait",
+    "asking", "auth", "client", "cluster", "eval", "evalsha", "exists", "hdel", "hello", "hget", "hgetall", "hset",
+    "info", "persist", "pexpire", "script", "select", "unlink", "wait",
 ];
 
 /// The kind and the meaning of a refusal, in which only the code and names of our own commands come from the server.
@@ -21,9 +21,10 @@ pub(super) fn explained(code: &str, details: &str) -> (StoreErrorKind, Cow<'stat
         "TRYAGAIN" => (Unavailable, "a slot of the Cluster is being moved (TRYAGAIN)"),
         "READONLY" => (Unavailable, "the server is a replica, which takes no writes (READONLY)"),
         "OOM" => (Unavailable, "the server has used up its `maxmemory` and takes no writes (OOM)"),
-        "MISCONF" => {
-            (Unavailable, "the server takes no writes since it cannot save them to its disk; its log says why (MISCONF)")
-        }
+        "MISCONF" => (
+            Unavailable,
+            "the server takes no writes since it cannot save them to its disk; its log says why (MISCONF)",
+        ),
         "NOREPLICAS" => (Unavailable, "the server has fewer replicas than its `min-replicas-to-write` (NOREPLICAS)"),
         "BUSY" => (Unavailable, "the server is busy with a script that runs for long (BUSY)"),
         "ERR" if details.starts_with("max number of clients") => {
@@ -51,7 +52,8 @@ pub(super) fn explained(code: &str, details: &str) -> (StoreErrorKind, Cow<'stat
 fn other(code: &str, details: &str) -> Cow<'static, str> {
     let command = named_command(details);
     let keys = details.contains(" key");
-    let right = code == "NOPERM" || details.contains("can't run this command") || details.contains("can't access at least");
+    let right =
+        code == "NOPERM" || details.contains("can't run this command") || details.contains("can't access at least");
     match (code, command) {
         ("ERR", Some(command)) if is_unknown_command(details) => {
             format!("the server, or a proxy before it, does not know the command `{command}`").into()
@@ -62,7 +64,9 @@ fn other(code: &str, details: &str) -> Cow<'static, str> {
         (_, None) if right && keys => "the user has no right to the keys of the store; the ACL of the server decides \
                                        (NOPERM)"
             .into(),
-        (_, None) if right => "the user has no right to a command of the store; the ACL of the server decides (NOPERM)".into(),
+        (_, None) if right => {
+            "the user has no right to a command of the store; the ACL of the server decides (NOPERM)".into()
+        }
         _ if is_code(code) => format!("the server refused the command ({code})").into(),
         _ => "the server refused the command, by an error without a code".into(),
     }
@@ -71,7 +75,13 @@ fn other(code: &str, details: &str) -> Cow<'static, str> {
 /// Whether the text of an `ERR` says that the server, or a proxy before it, has no such command, or that it is disabled.
 pub(super) fn is_unknown_command(details: &str) -> bool {
     let details = details.to_ascii_lowercase();
-    let unknown = ["unknown command", "unsupported command", "command not supported", "command is not allowed", "unknown subcommand"];
+    let unknown = [
+        "unknown command",
+        "unsupported command",
+        "command not supported",
+        "command is not allowed",
+        "unknown subcommand",
+    ];
     unknown.iter().any(|words| details.contains(words)) || (details.contains("command") && details.contains("disabled"))
 }
 
@@ -79,7 +89,11 @@ pub(super) fn is_unknown_command(details: &str) -> bool {
 fn named_command(details: &str) -> Option<&'static str> {
     let words = details.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     // "script" is also what a text says of where it is, and a name that is quoted stands first.
-    let quoted = details.split(['\'', '`', '"']).skip(1).step_by(2).map(|text| text.split(['|', ' ']).next().unwrap_or_default());
+    let quoted = details
+        .split(['\'', '`', '"'])
+        .skip(1)
+        .step_by(2)
+        .map(|text| text.split(['|', ' ']).next().unwrap_or_default());
     let known = |word: &str| COMMANDS.iter().copied().find(|command| command.eq_ignore_ascii_case(word));
     quoted.filter_map(known).next().or_else(|| words.filter(|word| *word != "script").find_map(known))
 }
@@ -119,11 +133,23 @@ mod tests {
             ("ERR DB index is out of range", Internal, "no database of the number"),
             ("ERR invalid DB index", Internal, "no database of the number"),
             ("NOPERM this user has no permissions to access the 'secret' key", Internal, "right to the keys"),
-            ("NOPERM this user has no permissions to access one of the keys used as arguments", Internal, "right to the keys"),
+            (
+                "NOPERM this user has no permissions to access one of the keys used as arguments",
+                Internal,
+                "right to the keys",
+            ),
             ("NOPERM No permissions to access a key", Internal, "right to the keys"),
             ("NOPERM User secret has no permissions to run the 'evalsha' command", Internal, "command `evalsha`"),
-            ("NOPERM User secret has no permissions to run the 'client|tracking' command", Internal, "command `client`"),
-            ("NOPERM this user has no permissions to run the 'hgetall' command or its subcommand", Internal, "`hgetall`"),
+            (
+                "NOPERM User secret has no permissions to run the 'client|tracking' command",
+                Internal,
+                "command `client`",
+            ),
+            (
+                "NOPERM this user has no permissions to run the 'hgetall' command or its subcommand",
+                Internal,
+                "`hgetall`",
+            ),
             ("NOPERM this user has no permissions to run the 'secret' command", Internal, "a command of the store"),
             ("ERR unknown command 'EVALSHA', with args beginning with: 'secret' 'secret'", Internal, "does not know"),
             ("ERR unknown command `INFO`, with args beginning with: `secret`", Internal, "command `info`"),
