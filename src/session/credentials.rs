@@ -232,7 +232,7 @@ fn unescape(value: &str) -> Token<'_> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderMap;
 
     use super::*;
 

@@ -192,3 +192,46 @@ async fn plain_http_from_elsewhere_only_by_a_name_that_confesses() {
     assert!(matches!(builder().build().await, Err(ConfigError::JwksUrl { .. })));
     assert!(matches!(builder().with_dangerous_plain_http().build().await, Err(ConfigError::JwksUnavailable(_))));
 }
+
+/// Firewalls refuse requests without `User-Agent` (AWS's managed rules) or without `Accept` (the OWASP rules), and the API
+/// server of Kubernetes serves its keys as one media type only.
+#[tokio::test]
+async fn key_servers_that_are_particular_about_headers() {
+    type Rule = fn(&str) -> u16;
+    let firewall: Rule = |head| {
+        let has =
+            |name: &str| head.lines().any(|line| line.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        if has("user-agent") && has("accept") && has("host") { 200 } else { 403 }
+    };
+    // As go-restful matches: any of the listed types, without its parameters, or `*/*`.
+    let kubernetes: Rule = |head| {
+        let accept =
+            head.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| name.eq_ignore_ascii_case("accept"));
+        let mut types = accept
+            .map_or("*/*", |(_, value)| value)
+            .split(',')
+            .map(|one| one.split(';').next().unwrap_or_default().trim());
+        if types.any(|one| ["*/*", "application/jwk-set+json"].contains(&one)) { 200 } else { 406 }
+    };
+    let key = Key::new("a");
+    for rule in [firewall, kubernetes] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/openid/v1/jwks", listener.local_addr().expect("an address"));
+        let body = set([&key]);
+        let server = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("a request"));
+            }
+            let status = rule(&String::from_utf8_lossy(&head));
+            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.expect("a client that reads");
+            status
+        });
+        let jwks = Jwks::builder([Algorithm::EdDSA]).with_url(url).build().await;
+        assert_eq!(server.await.expect("no panic"), 200);
+        assert_eq!(verify_at_once(&verifier(&jwks.expect("keys")), &key.token()), Ok(()));
+    }
+}

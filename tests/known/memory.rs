@@ -96,3 +96,38 @@ fn futures_now<F: Future>(future: F) -> F::Output {
         std::task::Poll::Pending => panic!("nothing to wait for"),
     }
 }
+
+/// A verifier of somebody else around ours, or an `Arc` of it, has the same sessions and remembers them.
+#[test]
+fn a_wrapped_verifier_remembers_sessions_too() {
+    use tower_user_metadata::session::{SessionVerifier, Verdict, VerifyInput};
+
+    #[derive(Debug)]
+    struct Wrapped<V>(V);
+
+    impl<V: SessionVerifier> SessionVerifier for Wrapped<V> {
+        fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+            self.0.verify(input)
+        }
+    }
+
+    let world = World::new(1 << 20);
+    let token = token("alice");
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).expect("a header value"));
+    let around = |verifier: std::sync::Arc<dyn SessionVerifier>| {
+        Authenticator::new(verifier, MemoryStore::new()).with_clock(world.clock.clone())
+    };
+    for authenticator in [
+        around(std::sync::Arc::new(world.verifier.clone())),
+        around(std::sync::Arc::new(std::sync::Arc::new(world.verifier.clone()))),
+        around(std::sync::Arc::new(Wrapped(world.verifier.clone()))),
+    ] {
+        let ask = || {
+            let found = at_once(authenticator.authenticate("GET", &headers)).expect("good").expect("a session");
+            assert_eq!(found.session.user_id().as_str(), "alice");
+        };
+        ask();
+        assert_eq!(allocation_counter::measure(ask).count_total, 0);
+    }
+}

@@ -4,8 +4,8 @@ use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::{AuthErrorKind as Kind, UserMetadataLayer};
 
 use super::{HEADER, NOW, SECRET, all_get, plain, verdict};
-use crate::harness::{At, layer};
-use crate::mint::Signer;
+use crate::harness::{At, layer, send_bearer};
+use crate::mint::{Signer, supertokens_claims, supertokens_header};
 
 fn with(member: &str) -> String {
     format!(r#"{{"sub":"user-1","exp":1800003600,{member}}}"#)
@@ -101,6 +101,37 @@ fn users_that_are_none() {
     all_get(Ok(()), rows, |user| {
         verdict(&layer, signer.token(HEADER, format!(r#"{{"sub":{user},"exp":1800003600}}"#)))
     });
+}
+
+/// OpenID Connect allows 255 characters of `sub`, and SuperTokens keeps 128: the reason in the log says which it was.
+#[test]
+fn a_refused_user_id_is_told_why() {
+    let (signer, layer) = plain();
+    let reason = |user: &str| {
+        let token = signer.token(HEADER, format!(r#"{{"sub":"{user}","exp":1800003600}}"#));
+        send_bearer(&layer, token.as_bytes()).expect("an answer").error().map(|error| error.reason())
+    };
+    for length in [1, 128, 129, 254, 255] {
+        assert_eq!(reason(&"\u{e9}".repeat(length)), None, "{length}");
+    }
+    assert_eq!(reason(&"u".repeat(256)), Some("the user id has more than 255 characters"));
+    assert_eq!(reason(""), Some("the user id is empty"));
+    assert_eq!(reason(" a"), Some("the user id begins or ends with white space"));
+    assert_eq!(reason("a\\u0000"), Some("the user id has a control character"));
+
+    let rsa = Signer::fresh_rsa();
+    let key = rsa.verification_key().with_kid("d-1");
+    let layer = crate::harness::layer(JwtVerifier::supertokens(key).build().expect("a verifier"), At::seconds(NOW));
+    for (length, expected) in [
+        (128, None),
+        (129, Some("the user id has more than the 128 characters that SuperTokens keeps")),
+        (255, Some("the user id has more than the 128 characters that SuperTokens keeps")),
+    ] {
+        let claims = supertokens_claims(&"u".repeat(length), None, NOW, "");
+        let token = rsa.token(supertokens_header("d-1"), claims);
+        let answer = send_bearer(&layer, token.as_bytes()).expect("an answer");
+        assert_eq!(answer.error().map(|error| error.reason()), expected, "{length}");
+    }
 }
 
 #[test]
