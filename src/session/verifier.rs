@@ -9,7 +9,7 @@ use super::{AuthError, Session};
 
 /// Tells whether a token is a session, and whose.
 ///
-/// [`JwtVerifier`] is the one that comes with the crate. Where the answer needs no I/O, a verifier gives
+/// [`JwtVerifier`](super::JwtVerifier) is the one that comes with the crate. Where the answer needs no I/O, a verifier gives
 /// [`Verdict::Ready`], so that a request with a known key never waits and nothing is boxed.
 ///
 /// ```

@@ -153,9 +153,8 @@ impl KeySet {
         let mut fitting = of_algorithm(unnamed, algorithm);
         match fitting.next() {
             Some(key) if fitting.all(|other| other.is_same(key)) => found(key, false),
-            Some(_) => Err(NotFound::Kid),
             None if kid.map_or(!self.is_empty(), |kid| self.has_kid(kid)) => Err(NotFound::Algorithm),
-            None => Err(NotFound::Kid),
+            _ => Err(NotFound::Kid),
         }
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tower_user_metadata::session::JwtVerifier;
-use tower_user_metadata::{AuthErrorKind as Kind, UserMetadataLayer};
+use tower_user_metadata::{AuthError, AuthErrorKind as Kind, UserMetadataLayer};
 
 use super::{HEADER, NOW, SECRET, all_get, plain, verdict};
 use crate::harness::{At, layer, send_bearer};
@@ -109,7 +109,7 @@ fn a_refused_user_id_is_told_why() {
     let (signer, layer) = plain();
     let reason = |user: &str| {
         let token = signer.token(HEADER, format!(r#"{{"sub":"{user}","exp":1800003600}}"#));
-        send_bearer(&layer, token.as_bytes()).expect("an answer").error().map(|error| error.reason())
+        send_bearer(&layer, token.as_bytes()).expect("an answer").error().map(AuthError::reason)
     };
     for length in [1, 128, 129, 254, 255] {
         assert_eq!(reason(&"\u{e9}".repeat(length)), None, "{length}");
@@ -130,7 +130,7 @@ fn a_refused_user_id_is_told_why() {
         let claims = supertokens_claims(&"u".repeat(length), None, NOW, "");
         let token = rsa.token(supertokens_header("d-1"), claims);
         let answer = send_bearer(&layer, token.as_bytes()).expect("an answer");
-        assert_eq!(answer.error().map(|error| error.reason()), expected, "{length}");
+        assert_eq!(answer.error().map(AuthError::reason), expected, "{length}");
     }
 }
 
