@@ -30,6 +30,8 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+#![doc = include_str!("cors.md")]
 
 mod admission;
 mod future;
