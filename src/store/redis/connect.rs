@@ -49,11 +49,15 @@ impl Connector {
         .await
     }
 
-    /// A connection on which the server may also speak first; what it says so comes here, before the answer to
-    /// anything that it has read later.
-    pub(super) async fn listen(&self, address: &Address, said: UnboundedSender<PushInfo>) -> Result<Connection, Cause> {
+    /// A connection on which the server may push messages. They are passed to `pushes`, each before the answer to any command
+    /// that the server read after it sent the message.
+    pub(super) async fn listen(
+        &self,
+        address: &Address,
+        pushes: UnboundedSender<PushInfo>,
+    ) -> Result<Connection, Cause> {
         let login = self.login.clone().set_protocol(ProtocolVersion::RESP3);
-        self.patiently(address, self.attempt(address, &login, self.config().set_push_sender(said))).await
+        self.patiently(address, self.attempt(address, &login, self.config().set_push_sender(pushes))).await
     }
 
     async fn patiently(
@@ -111,8 +115,8 @@ impl Connector {
         Ok(Connection { calls, driver: tokio::spawn(driver).abort_handle() })
     }
 
-    /// Says who we are, and makes the scripts known: a server that refuses the latter is sent the text of a script instead,
-    /// when it does not know one.
+    /// Authenticates, and makes the scripts known. A server that refuses the latter gets the text of a script instead of its
+    /// digest.
     async fn log_in(&self, connection: &Connection) -> Result<(), Cause> {
         let login = query::login(&self.login);
         let demanded = login.len();
@@ -122,8 +126,8 @@ impl Connector {
         for command in commands {
             others.add_command(command);
         }
-        // The first by itself, though in the same breath: a server that lets nobody in says why instead of its answer, and
-        // closes; and of commands that are sent in one piece all answers are given, or none.
+        // The first is a request by itself, sent together with the rest: a server that refuses everybody answers the first
+        // with its reason and closes, and the driver returns all answers of a pipeline or none.
         let (mut one, mut many) = (connection.calls.clone(), connection.calls.clone());
         let (first, others) =
             tokio::join!(one.send_packed_command(&first), many.send_packed_commands(&others, 0, others.len()));
@@ -134,7 +138,8 @@ impl Connector {
                 Err(error) => return Err(self.first_contact(error)),
             },
         };
-        let refused = |answer: &Value| matches!(answer, Value::ServerError(refusal) if query::lets_nobody_in(refusal));
+        let refused =
+            |answer: &Value| matches!(answer, Value::ServerError(refusal) if query::refuses_everything(refusal));
         if let Value::ServerError(refusal) = &first
             && (demanded > 0 || refused(&first))
         {

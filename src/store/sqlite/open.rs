@@ -103,7 +103,7 @@ fn serve(
         let _ = thread.join();
     }
     if let Err(error) = query::empty_log(&writer) {
-        tracing::warn!(%error, "the log of the metadata store is left to whoever opens it next");
+        tracing::warn!(%error, "the write-ahead log of the metadata store was not emptied; the next process that opens the file does that");
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) type WriteQueue = Queue<Write, Answer>;
 /// A write that is done in the open transaction, or refused without an effect.
 type Outcome = Result<Answer, StoreError>;
 
-/// The transaction can neither be committed nor undone: nothing can be promised any more.
+/// The transaction can neither be committed nor undone, so the state of the file is unknown.
 struct Stuck;
 
 /// Serves the queue until it ends.
@@ -92,7 +92,7 @@ impl Writer<'_, '_> {
             self.refuse(error::moved);
             return Ok(());
         }
-        // The jobs stay in the queue, unclaimed, until the lock is held: whoever gives up before that knows that
+        // The jobs stay in the queue, unclaimed, until the lock is held: a caller that gives up before that knows that
         // nothing happened.
         match self.writes.begin() {
             Ok(()) => self.queue.set_locked(false),

@@ -6,7 +6,7 @@ use crate::store::StoreError;
 use crate::store::redis::error::refused;
 use crate::store::redis::refusal::is_unknown_command;
 
-/// Says who we are, and chooses the database.
+/// Authenticates and selects the database.
 pub(in super::super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
     let mut commands = Vec::new();
     if let Some(password) = login.password() {
@@ -25,8 +25,8 @@ pub(in super::super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
     commands
 }
 
-/// Whether a refusal is of everything that a connection may ask.
-pub(in super::super) fn lets_nobody_in(refusal: &ServerError) -> bool {
+/// Whether the server refuses every command on this connection, not only the one that was sent.
+pub(in super::super) fn refuses_everything(refusal: &ServerError) -> bool {
     let full = refusal.details().is_some_and(|text| text.starts_with("max number of clients"));
     matches!(refusal.code(), "NOAUTH" | "DENIED") || (refusal.code() == "ERR" && full)
 }
