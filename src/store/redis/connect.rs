@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
+use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
 use redis::{
     AsyncConnectionConfig, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, ServerError, Value,
 };
@@ -22,6 +23,11 @@ use super::error::Cause;
 use super::query;
 use crate::ConfigError;
 use crate::store::StoreErrorKind;
+
+/// How long a connection may be idle before the system sees whether the other end is still there. Balancers and firewalls
+/// forget connections that are idle for some minutes (350 seconds at AWS, 4 minutes at Azure), without a word to either end:
+/// the next call would wait for its deadline, and of a write the outcome would be unknown.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// What connections to all servers of a store have in common.
 pub(super) struct Connector {
@@ -88,6 +94,8 @@ impl Connector {
                 let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
                 // A call is one write: nothing is gained by waiting for more.
                 stream.set_nodelay(true).map_err(failed)?;
+                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(failed)?;
                 let Some(tls) = &self.tls else { return self.start(stream, login, config).await };
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| Cause::new(StoreErrorKind::Internal, "no certificate can be valid for the host"))?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::{Cmd, Script, Value, cmd};
 
 pub(super) use self::servers::{
-    asking, cluster_state, hello, is_cluster, is_primary, login, refuses_everything, server_kind, shape, slots,
+    ServerKind, asking, cluster_state, hello, is_primary, kind, login, refuses_everything, server_kind, shape, slots,
 };
 use super::error;
 use super::record::{self, ROOT_FIELD};

@@ -33,21 +33,36 @@ pub(in super::super) fn refuses_everything(refusal: &ServerError) -> bool {
 
 pub(in super::super) fn server_kind() -> Cmd {
     let mut command = cmd("INFO");
-    command.arg("cluster");
+    command.arg("server");
     command
 }
 
-/// Whether `INFO` tells that the server is one of a Cluster. A server that does not let us ask, or a proxy that does not know
-/// the command, is taken for one that is not.
-pub(in super::super) fn is_cluster(answer: &Value) -> Result<bool, StoreError> {
-    match answer {
-        Value::BulkString(text) => {
-            Ok(text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"cluster_enabled:1")))
+/// What a server is.
+#[derive(Debug, PartialEq)]
+pub(in super::super) enum ServerKind {
+    Alone,
+    OfCluster,
+    /// It watches others, and keeps nothing.
+    Sentinel,
+}
+
+/// What `INFO` tells of a server. One that does not let us ask, or a proxy that does not know the command, is taken for one
+/// that stands alone.
+pub(in super::super) fn kind(answer: &Value) -> Result<ServerKind, StoreError> {
+    let text = match answer {
+        Value::BulkString(text) => text,
+        Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => {
+            return Ok(ServerKind::Alone);
         }
-        Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => Ok(false),
-        Value::ServerError(error) if error.details().is_some_and(is_unknown_command) => Ok(false),
-        other => Err(refused(other.clone())),
-    }
+        Value::ServerError(error) if error.details().is_some_and(is_unknown_command) => return Ok(ServerKind::Alone),
+        other => return Err(refused(other.clone())),
+    };
+    let mode = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"redis_mode:"));
+    Ok(match mode.unwrap_or_default().trim_ascii() {
+        b"cluster" => ServerKind::OfCluster,
+        b"sentinel" => ServerKind::Sentinel,
+        _ => ServerKind::Alone,
+    })
 }
 
 pub(in super::super) fn slots() -> Cmd {
