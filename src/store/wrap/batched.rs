@@ -93,7 +93,10 @@ impl MetadataStore for BatchedStore {
             tokio::spawn(server.run(Arc::clone(&self.inner)).in_current_span());
         }
         answer.await.unwrap_or_else(|_| {
-            Err(StoreError::new(StoreErrorKind::Internal).with_source("the read panicked, or its runtime is gone"))
+            let reason = "the read panicked, or its runtime is gone";
+            let error = StoreError::new(StoreErrorKind::Internal).with_operation("get").with_source(reason);
+            error.log();
+            Err(error)
         })
     }
 
