@@ -21,6 +21,7 @@ use super::address::Address;
 use super::connection::Connection;
 use super::error::Cause;
 use super::query;
+use super::query_server;
 use crate::ConfigError;
 use crate::store::StoreErrorKind;
 
@@ -126,7 +127,7 @@ impl Connector {
     /// Authenticates, and makes the scripts known. A server that refuses the latter gets the text of a script instead of its
     /// digest.
     async fn log_in(&self, connection: &Connection) -> Result<(), Cause> {
-        let login = query::login(&self.login);
+        let login = query_server::login(&self.login);
         let demanded = login.len();
         let mut commands = login.into_iter().chain(query::scripts());
         let Some(first) = commands.next() else { return Ok(()) };
@@ -147,7 +148,7 @@ impl Connector {
             },
         };
         let refused =
-            |answer: &Value| matches!(answer, Value::ServerError(refusal) if query::refuses_everything(refusal));
+            |answer: &Value| matches!(answer, Value::ServerError(refusal) if query_server::refuses_everything(refusal));
         if let Value::ServerError(refusal) = &first
             && (demanded > 0 || refused(&first))
         {

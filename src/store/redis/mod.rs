@@ -9,6 +9,7 @@ mod link;
 mod notices;
 mod options;
 mod query;
+mod query_server;
 mod record;
 mod refusal;
 mod server;

@@ -15,7 +15,7 @@ use super::connection::Connection;
 use super::database::Database;
 use super::error::{Cause, Failure};
 
-use super::query;
+use super::query_server;
 use super::servers::Servers;
 use crate::store::{Change, ChangeListener, Changes, StoreError, StoreErrorKind};
 
@@ -72,15 +72,19 @@ impl Notices {
     /// Asks all servers whether they still send all notices; the answers change with the shape of the Cluster.
     async fn ask(&self, subscription: &Subscription) -> Result<Vec<(usize, u64)>, StoreError> {
         let cluster = matches!(self.0.servers, Servers::Cluster(_));
-        let questions = if cluster { vec![query::hello(), query::cluster_state()] } else { vec![query::hello()] };
+        let questions = if cluster {
+            vec![query_server::hello(), query_server::cluster_state()]
+        } else {
+            vec![query_server::hello()]
+        };
         let mut shapes = Vec::new();
         for connection in &subscription.connections {
             let answers = self.call(connection, &questions).await?;
-            if !answers.first().is_some_and(query::is_primary) {
+            if !answers.first().is_some_and(query_server::is_primary) {
                 return Err(gone("a server is no primary any more"));
             }
             if let Some(answer) = answers.get(1) {
-                match query::shape(answer) {
+                match query_server::shape(answer) {
                     Some(shape @ (primaries, _)) if primaries == subscription.connections.len() => shapes.push(shape),
                     _ => return Err(gone("there are other primaries")),
                 }

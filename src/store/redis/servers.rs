@@ -9,7 +9,7 @@ use super::address::Address;
 use super::cluster::Cluster;
 use super::connect::Connector;
 use super::error::Failure;
-use super::query::{self, ServerKind};
+use super::query_server::{self, ServerKind};
 use super::server::{Call, Purpose, Server};
 use super::url::Target;
 use crate::ConfigError;
@@ -36,9 +36,9 @@ impl Servers {
             Self::Cluster(cluster) => return cluster.first_map(deadline).await.map_err(failed),
         };
         let mut question = Pipeline::new();
-        question.add_command(query::server_kind());
+        question.add_command(query_server::server_kind());
         let answers = server.call(question, Purpose::Read, deadline).await.map_err(failed)?;
-        let problem = match answers.first().map(query::kind) {
+        let problem = match answers.first().map(query_server::kind) {
             Some(Ok(ServerKind::Alone)) | None => return Ok(()),
             Some(Err(refusal)) => return Err(ConfigError::Store(refusal)),
             Some(Ok(ServerKind::OfCluster)) => {

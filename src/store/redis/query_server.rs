@@ -1,13 +1,13 @@
-//! What is asked of a server about itself and its Cluster.
+//! The commands that are about a server or its Cluster, and not about a key.
 
 use redis::{Cmd, RedisConnectionInfo, ServerError, Value, cmd};
 
+use super::error::refused;
+use super::refusal::is_unknown_command;
 use crate::store::StoreError;
-use crate::store::redis::error::refused;
-use crate::store::redis::refusal::is_unknown_command;
 
 /// Authenticates and selects the database.
-pub(in super::super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
+pub(super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
     let mut commands = Vec::new();
     if let Some(password) = login.password() {
         let mut command = cmd("AUTH");
@@ -26,12 +26,12 @@ pub(in super::super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
 }
 
 /// Whether the server refuses every command on this connection, not only the one that was sent.
-pub(in super::super) fn refuses_everything(refusal: &ServerError) -> bool {
+pub(super) fn refuses_everything(refusal: &ServerError) -> bool {
     let full = refusal.details().is_some_and(|text| text.starts_with("max number of clients"));
     matches!(refusal.code(), "NOAUTH" | "DENIED") || (refusal.code() == "ERR" && full)
 }
 
-pub(in super::super) fn server_kind() -> Cmd {
+pub(super) fn server_kind() -> Cmd {
     let mut command = cmd("INFO");
     command.arg("server");
     command
@@ -39,7 +39,7 @@ pub(in super::super) fn server_kind() -> Cmd {
 
 /// What a server is.
 #[derive(Debug, PartialEq)]
-pub(in super::super) enum ServerKind {
+pub(super) enum ServerKind {
     Alone,
     OfCluster,
     /// It watches others, and keeps nothing.
@@ -48,7 +48,7 @@ pub(in super::super) enum ServerKind {
 
 /// What `INFO` tells of a server. One that does not let us ask, or a proxy that does not know the command, is taken for one
 /// that stands alone.
-pub(in super::super) fn kind(answer: &Value) -> Result<ServerKind, StoreError> {
+pub(super) fn kind(answer: &Value) -> Result<ServerKind, StoreError> {
     let text = match answer {
         Value::BulkString(text) => text,
         Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => {
@@ -65,24 +65,24 @@ pub(in super::super) fn kind(answer: &Value) -> Result<ServerKind, StoreError> {
     })
 }
 
-pub(in super::super) fn slots() -> Cmd {
+pub(super) fn slots() -> Cmd {
     let mut command = cmd("CLUSTER");
     command.arg("SLOTS");
     command
 }
 
 /// Lets a server take the next command for a slot that it is about to get.
-pub(in super::super) fn asking() -> Cmd {
+pub(super) fn asking() -> Cmd {
     cmd("ASKING")
 }
 
 /// What a server says of itself, which every user may ask.
-pub(in super::super) fn hello() -> Cmd {
+pub(super) fn hello() -> Cmd {
     cmd("HELLO")
 }
 
 /// Whether [`hello`] tells of a primary.
-pub(in super::super) fn is_primary(answer: &Value) -> bool {
+pub(super) fn is_primary(answer: &Value) -> bool {
     let Value::Map(lines) = answer else { return false };
     let text = |value: &Value| match value {
         Value::BulkString(text) => Some(text.clone()),
@@ -94,14 +94,14 @@ pub(in super::super) fn is_primary(answer: &Value) -> bool {
         .any(|(name, value)| text(name).as_deref() == Some(b"role") && text(value).as_deref() == Some(b"master"))
 }
 
-pub(in super::super) fn cluster_state() -> Cmd {
+pub(super) fn cluster_state() -> Cmd {
     let mut command = cmd("CLUSTER");
     command.arg("INFO");
     command
 }
 
 /// The number of primaries with slots, and the epoch, which changes when a slot gets another one.
-pub(in super::super) fn shape(answer: &Value) -> Option<(usize, u64)> {
+pub(super) fn shape(answer: &Value) -> Option<(usize, u64)> {
     let text = match answer {
         Value::BulkString(text) => std::str::from_utf8(text).ok()?,
         Value::VerbatimString { text, .. } => text,
