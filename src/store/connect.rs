@@ -13,9 +13,8 @@ use crate::ConfigError;
 /// | `postgres://…`, `postgresql://…` | `PostgresStore`, feature `postgres`; the URL is one of libpq |
 /// | `redis://HOST:PORT` | `RedisStore`, feature `redis`; also `rediss:`, `redis+unix:`, `redis+cluster:`, `rediss+cluster:` |
 ///
-/// The path of a SQLite file is everything behind `sqlite://`, as it is: `sqlite://relative.db`,
-/// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded, and a `?` is refused, since there are no
-/// parameters.
+/// The path of a SQLite file is everything behind `sqlite://` up to a `?`, as it is: `sqlite://relative.db`,
+/// `sqlite:///absolute/path.db`. Nothing in it is percent-decoded. `?mode=rw` opens a file only if it is there.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {

@@ -1,8 +1,8 @@
 //! Deadlines of calls, without a new timer for each.
 //!
-//! Almost no call meets its deadline. Yet a timer that is new wakes a thread, where the runtime sleeps for want of
-//! anything earlier to do, and that costs a lone call a tenth of its time. So timers rest here between two calls of a
-//! thread, and the next call tells one of them a later time, which wakes nobody.
+//! Almost no call reaches its deadline. Yet a new timer wakes a sleeping thread of the runtime, which costs a lone call a
+//! tenth of its time. So a thread keeps the timers of its finished calls, and the next call moves one of them to a later
+//! time, which wakes no thread.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use std::task::Poll;
 use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The most timers that rest in one thread.
+/// The most timers that one thread keeps.
 const RESTING: usize = 32;
 
 thread_local! {
@@ -75,7 +75,7 @@ impl Drop for Lent {
         // them borrowed and goes, too.
         let _ = TIMERS.try_with(|timers| {
             let mut timers = timers.try_borrow_mut().ok()?;
-            // Those of a runtime that has ended would stay for ever.
+            // Those of a runtime that has ended would never be used again.
             timers.retain(|other| other.runtime == timer.runtime);
             (timers.len() < RESTING).then(|| timers.push(timer))
         });

@@ -157,8 +157,8 @@ pub trait MetadataStore: Debug + Send + Sync + 'static {
     /// As [`update`](Self::update).
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError>;
 
-    /// Takes no more calls, finishes those under way, and lets go of threads, files and connections, for all handles on
-    /// the store; to be awaited when a service stops. A store that holds none of these does nothing.
+    /// Takes no more calls, finishes those under way, and closes threads, files and connections, for all handles on the
+    /// store; await it when a service stops. A store that has none of these does nothing.
     ///
     /// # Cancel safety
     ///
