@@ -37,7 +37,7 @@ async fn the_table_is_made_once_or_refused() {
 
     stranger.query_drop("ALTER TABLE tower_user_metadata COMMENT = 'tower-user-metadata schema 7'").await.expect("set");
     let error = MariadbStore::connect(&server.url()).await.expect_err("a newer table");
-    assert!(matches!(error, ConfigError::NewerSchema { found: 7, known: 1 }), "{error:?}");
+    assert!(matches!(error, ConfigError::NewerSchema { found: 7, known: 2 }), "{error:?}");
     for comment in ["", "users", "tower-user-metadata schema 0", "tower-user-metadata schema 1b"] {
         stranger.query_drop(format!("ALTER TABLE tower_user_metadata COMMENT = '{comment}'")).await.expect("set");
         let error = MariadbStore::connect(&server.url()).await.expect_err("somebody else's table");
@@ -54,7 +54,7 @@ async fn the_table_is_made_once_or_refused() {
 
 async fn a_damaged_document_is_an_error_and_not_no_document(server: &Mariadb) {
     let mut stranger = server.stranger().await;
-    stranger.query_drop("ALTER TABLE tower_user_metadata COMMENT = 'tower-user-metadata schema 1'").await.expect("set");
+    stranger.query_drop("ALTER TABLE tower_user_metadata COMMENT = 'tower-user-metadata schema 2'").await.expect("set");
     let store = MariadbStore::connect(&server.url()).await.expect("opened");
     for damaged in ["", "null", "{", r#"{"a":1,"a":2}"#] {
         stranger.exec_drop("UPDATE tower_user_metadata SET document = ?", (damaged,)).await.expect("written");
