@@ -1,6 +1,8 @@
 //! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`](crate::store::StoreError).
 
+use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 use std::sync::Arc;
 
 use deadpool_postgres::PoolError;
@@ -16,10 +18,19 @@ pub(super) type Failure = failure::Failure<Reason>;
 /// they repeat values of rows.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Reason {
-    #[error("PostgreSQL: {0}")]
+    #[error("{0}")]
     Server(SqlState),
+    #[error("the server lets nobody in: {0}")]
+    Refused(SqlState),
+    #[error(
+        "a pooler stands before the server and refuses the start-up parameter `{0}`: add `pooler=transaction` to the URL, \
+         and leave out `options`"
+    )]
+    Pooler(Box<str>),
+    #[error("the server offers no TLS, and `sslmode` in the URL demands it")]
+    NoTls,
     #[error("no connection could be made: {0}")]
-    Connect(#[source] Arc<tokio_postgres::Error>),
+    Connect(Arc<str>),
     #[error("the encoding of the database is not UTF8")]
     Encoding,
 }
@@ -28,7 +39,7 @@ impl Failure {
     /// No connection was given out.
     pub(super) fn of_pool(error: PoolError) -> Self {
         match error {
-            PoolError::Backend(error) => Self::of_connecting(error),
+            PoolError::Backend(error) => Self::of_connecting(&error),
             PoolError::Closed => Self::closed(),
             PoolError::Timeout(_) => Self::no_connection(),
             PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
@@ -37,13 +48,27 @@ impl Failure {
         }
     }
 
-    pub(super) fn of_connecting(error: tokio_postgres::Error) -> Self {
-        let kind = match error.as_db_error().map(|error| error.code().code()) {
-            // A wrong password or name stays wrong, whoever tries again.
-            Some(code) if class(code, &["28", "3D"]) => StoreErrorKind::Internal,
-            _ => StoreErrorKind::Unavailable,
-        };
-        Self::new(kind, Reason::Connect(Arc::new(error)))
+    pub(super) fn of_connecting(error: &tokio_postgres::Error) -> Self {
+        let Some(refusal) = error.as_db_error() else { return Self::without_answer(error) };
+        if let Some(parameter) = refused_parameter(refusal) {
+            return Self::new(StoreErrorKind::Internal, Reason::Pooler(parameter.into()));
+        }
+        let code = refusal.code().code();
+        // A wrong password or name stays wrong, whoever tries again.
+        let lasting = class(code, &["0A", "28", "3D", "42"]);
+        let kind = if lasting { StoreErrorKind::Internal } else { StoreErrorKind::Unavailable };
+        Self::new(kind, Reason::Refused(SqlState::new(code)))
+    }
+
+    /// Nobody answered, or not as a server does. What the driver, rustls and the system say of that has no secret in it.
+    fn without_answer(error: &tokio_postgres::Error) -> Self {
+        let chain = successors(Some(error as &(dyn Error + 'static)), |&error: &&(dyn Error + 'static)| error.source())
+            .map(ToString::to_string);
+        let chain = chain.collect::<Vec<_>>().join(": ");
+        if chain.ends_with("server does not support TLS") {
+            return Self::new(StoreErrorKind::Internal, Reason::NoTls);
+        }
+        Self::new(StoreErrorKind::Unavailable, Reason::Connect(chain.into()))
     }
 
     /// The statement was sent, and this came back. `writes`: it would have changed something.
@@ -127,6 +152,20 @@ fn is_undone(error: &DbError) -> bool {
     error.parsed_severity() == Some(Severity::Error) && !class(error.code().code(), &["08", "57P"])
 }
 
+/// The name of a start-up parameter that a pooler did not take: PgBouncer, what is made of it, or RDS Proxy.
+fn refused_parameter(refusal: &DbError) -> Option<&str> {
+    let (code, message) = (refusal.code().code(), refusal.message());
+    if !["08P01", "0A000"].contains(&code) {
+        return None;
+    }
+    if message.contains("command-line option") || message.contains("support the option") {
+        return Some("options");
+    }
+    let (_, name) = message.split_once("startup parameter")?.1.split_once(": ")?;
+    let end = name.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    Some(&name[..end.unwrap_or(name.len())]).filter(|name| !name.is_empty())
+}
+
 fn class(code: &str, classes: &[&str]) -> bool {
     classes.iter().any(|class| code.starts_with(class))
 }
@@ -150,19 +189,34 @@ impl fmt::Display for SqlState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.code();
         let meaning = match code {
+            "08P01" => {
+                "a pooler or the server does not take this message; in statement mode, a pooler takes no transactions, \
+                 so the schema is made elsewhere"
+            }
             "25006" => "the server is read-only",
             "26000" | "42P05" => {
-                "prepared statements do not last; behind PgBouncer in transaction mode, the store must know"
+                "prepared statements do not last: behind a pooler in transaction mode, add `pooler=transaction` to the URL"
             }
+            "28000" => {
+                "the user may not connect from here to this database, by the server's pg_hba.conf or for want of the right \
+                 to log in; it may demand TLS"
+            }
+            "28P01" => "the user or the password is wrong",
+            "3D000" => "there is no such database",
+            "3F000" => "there is no such schema in the search_path",
             "40001" | "40P01" => "undone because of others",
-            "42501" => "permission denied",
+            "42501" => {
+                "permission denied: the user lacks a right that GRANT gives, on the database, the schema or the table"
+            }
             "42P01" => "a table is missing",
             "42P07" => "a table of that name is there already",
             "53100" => "the disk is full",
+            "53200" => "the server is out of memory",
             "53300" => "too many connections",
             "55P03" => "a lock was not to be had in time",
             "57014" => "cancelled, perhaps by statement_timeout",
-            "57P01" | "57P02" | "57P03" => "the server stops or starts",
+            "57P01" | "57P02" => "the server stops",
+            "57P03" => "the server starts, stops or recovers, and takes no connections",
             _ => "see the table of error codes in its manual",
         };
         write!(f, "SQLSTATE {code}, {meaning}")
@@ -201,7 +255,7 @@ mod tests {
         let error = StoreError::from(server("53100").with_may_have_happened());
         assert!(error.may_have_happened());
         let source = std::error::Error::source(&error).expect("a source").to_string();
-        assert_eq!(source, "PostgreSQL: SQLSTATE 53100, the disk is full");
+        assert_eq!(source, "SQLSTATE 53100, the disk is full");
         let newer = Failure::newer_schema(9, 1).at_start(&ErrorContext::new("a database"));
         assert!(matches!(newer, ConfigError::NewerSchema { found: 9, known: 1 }));
         assert!(format!("{:?}", server("4200")).contains("?????"));
