@@ -29,7 +29,8 @@ use crate::ConfigError;
 ///
 /// # Errors
 ///
-/// The scheme is not known, or there is white space around the URL, or the feature for it is not compiled in, or the store cannot be opened.
+/// The scheme is not known, or there is white space around the URL, or the feature for it is not compiled in, or the store
+/// cannot be opened.
 pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
     url::check(url)?;
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
@@ -46,8 +47,15 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
         "sqlite" => Ok(Arc::new(super::SqliteStore::connect(url).await?)),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(url).await?)),
+        // What is no scheme may be a part of a password.
+        _ if !is_scheme(scheme) => Err(url::problem("it begins with no scheme, such as `postgres:`")),
         _ => Err(ConfigError::UnknownStore { scheme: scheme.to_owned() }),
     }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let (short, mut bytes) = ((1..=32).contains(&text.len()), text.bytes());
+    short && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
 #[cfg(test)]
@@ -59,10 +67,9 @@ mod tests {
         for url in ["memory:", "memory://"] {
             assert!(connect(url).await.is_ok(), "{url}");
         }
-        for url in ["memory:\n", " memory:", "memory:x", "memory://?x=1", "memory"] {
-            // Without a colon it may be meant as the name of a file.
+        for url in ["memory:\n", " memory:", "memory:x", "memory://?x=1", "", "u@secret", "se cret:x"] {
             let refused = connect(url).await.err();
-            assert!(url == "memory" || matches!(refused, Some(ConfigError::StoreUrl { .. })), "{url:?}: {refused:?}");
+            assert!(matches!(refused, Some(ConfigError::StoreUrl { .. })), "{url:?}: {refused:?}");
         }
         let Err(ConfigError::UnknownStore { scheme }) = connect("mongodb://u:secret@h").await else { panic!("known") };
         assert_eq!(scheme, "mongodb");

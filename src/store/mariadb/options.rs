@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use crate::metadata::Limits;
@@ -18,7 +19,7 @@ use crate::store::Namespace;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MariadbOptions {
     pub(super) namespace: Namespace,
     pub(super) limits: Limits,
@@ -96,5 +97,17 @@ impl MariadbOptions {
     pub fn with_offline_start(mut self) -> Self {
         self.offline_start = true;
         self
+    }
+}
+
+/// Without the certificates, which are long.
+impl fmt::Debug for MariadbOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MariadbOptions")
+            .field("namespace", &self.namespace)
+            .field("limits", &self.limits)
+            .field("deadline", &self.deadline)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
     }
 }

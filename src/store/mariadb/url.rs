@@ -35,6 +35,9 @@ pub(super) fn parse(url: &str, certificates: &[Vec<u8>]) -> Result<Opts, ConfigE
             "it is not of the form mariadb://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETER=VALUE, with one host, and              percent-encoded where a name or a password has one of `@:/?#`",
         )
     })?;
+    if opts.ip_or_hostname().contains(',') {
+        return Err(problem("it names several hosts, and there can be one"));
+    }
     let database = opts.db_name().unwrap_or_default();
     if database.is_empty() {
         return Err(problem("it names no database"));
@@ -228,7 +231,7 @@ mod tests {
             ("postgres://u:secret@h/app", "must begin"),
             ("mysql:u:secret@h/app", "must begin"),
             ("mysql://u:secret@h:port/app", "form"),
-            ("mysql://u:secret@a,b/app", "form"),
+            ("mysql://u:secret@a,b/app", "several hosts"),
             ("mysql://u:secret@a:1,b:2/app", "form"),
             ("mysql:///app", "form"),
             ("mysql://u:secret@h", "no database"),

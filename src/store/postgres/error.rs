@@ -1,13 +1,13 @@
 //! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`](crate::store::StoreError).
 
 use std::error::Error;
-use std::fmt;
 use std::iter::successors;
 use std::sync::Arc;
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, Severity};
 
+use super::refusal::{PoolerReason, SqlState, class, refused_parameter};
 use crate::store::StoreErrorKind;
 use crate::store::failure::{self, Cause};
 
@@ -27,6 +27,8 @@ pub(super) enum Reason {
          and leave out `options`"
     )]
     Pooler(Box<str>),
+    #[error("{}", .0.0)]
+    AtPooler(PoolerReason),
     #[error("the server offers no TLS, and `sslmode` in the URL demands it")]
     NoTls,
     #[error("no connection could be made: {0}")]
@@ -52,6 +54,9 @@ impl Failure {
         let Some(refusal) = error.as_db_error() else { return Self::without_answer(error) };
         if let Some(parameter) = refused_parameter(refusal) {
             return Self::new(StoreErrorKind::Internal, Reason::Pooler(parameter.into()));
+        }
+        if let Some(reason) = PoolerReason::of(refusal) {
+            return Self::new(reason.1, Reason::AtPooler(reason));
         }
         let code = refusal.code().code();
         // A wrong password or name stays wrong, whoever tries again.
@@ -81,6 +86,9 @@ impl Failure {
     }
 
     fn of_server(error: &DbError) -> Self {
+        if let Some(reason) = PoolerReason::of(error) {
+            return Self::new(reason.1, Reason::AtPooler(reason));
+        }
         let code = error.code().code();
         let kind = match code {
             // Cancelled, by `statement_timeout` or by an administrator.
@@ -124,7 +132,8 @@ impl Failure {
 
     /// The connection is of no more use.
     pub(super) fn is_loss(&self) -> bool {
-        matches!(self.cause, Cause::Lost) || self.is_class(&["08", "57P"])
+        // A pooler that refuses something ends the connection.
+        matches!(self.cause, Cause::Lost | Cause::Own(Reason::AtPooler(_))) || self.is_class(&["08", "57P"])
     }
 
     /// The server takes no writes: another one may, on a new connection.
@@ -150,83 +159,6 @@ impl Failure {
 /// perhaps after the commit.
 fn is_undone(error: &DbError) -> bool {
     error.parsed_severity() == Some(Severity::Error) && !class(error.code().code(), &["08", "57P"])
-}
-
-/// The name of a start-up parameter that a pooler did not take: PgBouncer, what is made of it, or RDS Proxy.
-fn refused_parameter(refusal: &DbError) -> Option<&str> {
-    let (code, message) = (refusal.code().code(), refusal.message());
-    if !["08P01", "0A000"].contains(&code) {
-        return None;
-    }
-    if message.contains("command-line option") || message.contains("support the option") {
-        return Some("options");
-    }
-    let (_, name) = message.split_once("startup parameter")?.1.split_once(": ")?;
-    let end = name.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
-    Some(&name[..end.unwrap_or(name.len())]).filter(|name| !name.is_empty())
-}
-
-fn class(code: &str, classes: &[&str]) -> bool {
-    classes.iter().any(|class| code.starts_with(class))
-}
-
-/// The code of an error of the server, by the table in the appendix of its manual.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct SqlState([u8; 5]);
-
-impl SqlState {
-    fn new(code: &str) -> Self {
-        // Codes have five characters; what has not is no code.
-        Self(code.as_bytes().try_into().unwrap_or(*b"?????"))
-    }
-
-    fn code(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("?????")
-    }
-}
-
-impl fmt::Display for SqlState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.code();
-        let meaning = match code {
-            "08P01" => {
-                "a pooler or the server does not take this message; in statement mode, a pooler takes no transactions, \
-                 so the schema is made elsewhere"
-            }
-            "25006" => "the server is read-only",
-            "26000" | "42P05" => {
-                "prepared statements do not last: behind a pooler in transaction mode, add `pooler=transaction` to the URL"
-            }
-            "28000" => {
-                "the user may not connect from here to this database, by the server's pg_hba.conf or for want of the right \
-                 to log in; it may demand TLS"
-            }
-            "28P01" => "the user or the password is wrong",
-            "3D000" => "there is no such database",
-            "3F000" => "there is no such schema in the search_path",
-            "40001" | "40P01" => "undone because of others",
-            "42501" => {
-                "permission denied: the user lacks a right that GRANT gives, on the database, the schema or the table"
-            }
-            "42P01" => "a table is missing",
-            "42P07" => "a table of that name is there already",
-            "53100" => "the disk is full",
-            "53200" => "the server is out of memory",
-            "53300" => "too many connections",
-            "55P03" => "a lock was not to be had in time",
-            "57014" => "cancelled, perhaps by statement_timeout",
-            "57P01" | "57P02" => "the server stops",
-            "57P03" => "the server starts, stops or recovers, and takes no connections",
-            _ => "see the table of error codes in its manual",
-        };
-        write!(f, "SQLSTATE {code}, {meaning}")
-    }
-}
-
-impl fmt::Debug for SqlState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
 }
 
 #[cfg(test)]

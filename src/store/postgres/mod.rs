@@ -7,6 +7,7 @@ mod gather;
 mod notices;
 mod options;
 mod query;
+mod refusal;
 mod row;
 mod schema;
 mod session;
@@ -199,7 +200,11 @@ impl PostgresOptions {
         let (offline, deadline) = (self.offline_start, self.deadline);
         let source = match &self.heard_at {
             Some(url) => {
-                let Target { config, trust, roots, .. } = Target::parse(url, deadline)?;
+                let Target { config, trust, roots, pooled } = Target::parse(url, deadline)?;
+                if pooled {
+                    let problem = "its URL leads to a pooler, which passes no notices on";
+                    return Err(ConfigError::StoreOption { option: "with_change_notices_at", problem });
+                }
                 Some(Source { config, tls: connector(trust, &roots, &self.root_certificates)? })
             }
             None => source,

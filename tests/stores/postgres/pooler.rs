@@ -165,7 +165,7 @@ async fn the_schema_is_made_before_or_behind_the_pooler_in_every_mode() {
     let url = format!("{}?pooler=statement", server.url_at(pooler.port));
     let refused = PostgresStore::connect(&url).await;
     let Err(ConfigError::Store(error)) = refused else { panic!("{refused:?}") };
-    assert!(code(&error).contains("the schema is made elsewhere"), "{error:?}");
+    assert!(code(&error).contains("statement mode takes no transactions"), "{error:?}");
     works(&server.url(), "directly").await;
     works(&url, "statement").await;
 }
@@ -241,6 +241,44 @@ async fn a_call_that_is_over_waits_for_no_lock() {
     over("a guarded clear", store.clear(&alice, &version).await).await;
     holder.batch_execute("ROLLBACK").await.expect("let go");
     assert_eq!(json(&store, "alice").await.as_deref(), Some(r#"{"a":1}"#));
+}
+
+/// What the pooler itself refuses is told from what the server refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_by_the_pooler_says_so() {
+    let Some(mut server) = Postgres::start(&[]).await else { return };
+    let Some(pooler) = Pooler::before(&server, "transaction", "max_client_conn = 2\nquery_wait_timeout = 1").await
+    else {
+        return;
+    };
+    let (url, place) = (server.url_at(pooler.port), format!("127.0.0.1:{}", pooler.port));
+    let password = server.password.clone();
+    let refused = async |url: &str, kind: StoreErrorKind, words: &[&str]| {
+        let (lines, _guard) = logged();
+        let refused = PostgresStore::connect(&format!("{url}?pooler=transaction")).await;
+        let Err(ConfigError::Store(error)) = refused else { panic!("{refused:?}") };
+        let secrets = &[&*password, NAME, "nobody", "nothing"];
+        Expected { operation: "open", engine: "PostgreSQL", server: &place, kind, words, secrets }
+            .check(&error, &lines);
+    };
+    let wrong = url.replace(&password, "wrong");
+    refused(&wrong, StoreErrorKind::Internal, &["the user or the password is wrong"]).await;
+    refused(&url.replace(NAME, "nobody"), StoreErrorKind::Internal, &["user"]).await;
+    let nothing = format!("{}/nothing", url.strip_suffix("/postgres").expect("a database"));
+    refused(&nothing, StoreErrorKind::Internal, &["the pooler knows no such database"]).await;
+    let crowd = [Postgres::stranger_by(&url).await.expect("room"), Postgres::stranger_by(&url).await.expect("room")];
+    refused(&url, StoreErrorKind::Unavailable, &["the pooler has too many connections"]).await;
+    drop(crowd);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let url = format!("{url}?pooler=transaction");
+    let store = PostgresStore::options().with_pool_size(1).connect(&url).await.expect("room again");
+    server.stop();
+    for _ in 0..2 {
+        let (lines, _guard) = logged();
+        let error = put(&store, "alice", "{}").await.expect_err("no server behind the pooler");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+        assert_eq!(crate::errors::failures(&lines).len(), 1, "{error:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
