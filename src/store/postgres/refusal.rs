@@ -16,6 +16,8 @@ impl PoolerReason {
         use StoreErrorKind::{Internal, Unavailable};
         // Those of PgBouncer, and of Supavisor.
         const KNOWN: &[(&str, PoolerReason)] = &[
+            ("authentication failed", PoolerReason("the user or the password is wrong, says the pooler", Internal)),
+            ("client_login_timeout", PoolerReason("the pooler does not reach the server", Unavailable)),
             ("no such user", PoolerReason("the pooler knows no such user", Internal)),
             ("no such database", PoolerReason("the pooler knows no such database", Internal)),
             ("Tenant or user not found", PoolerReason("the pooler knows no such user or tenant", Internal)),

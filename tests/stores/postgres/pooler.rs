@@ -262,7 +262,7 @@ async fn a_refusal_by_the_pooler_says_so() {
             .check(&error, &lines);
     };
     let wrong = url.replace(&password, "wrong");
-    refused(&wrong, StoreErrorKind::Internal, &["the user or the password is wrong"]).await;
+    refused(&wrong, StoreErrorKind::Internal, &["the user or the password is wrong", "pooler"]).await;
     refused(&url.replace(NAME, "nobody"), StoreErrorKind::Internal, &["user"]).await;
     let nothing = format!("{}/nothing", url.strip_suffix("/postgres").expect("a database"));
     refused(&nothing, StoreErrorKind::Internal, &["the pooler knows no such database"]).await;
