@@ -18,7 +18,7 @@ mod shutdown;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tower_user_metadata::JwtVerifier;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::store::{self, MetadataStore};
 
 pub(crate) use answer::{Cleared, Reply, Updated};

@@ -1,6 +1,6 @@
 use std::env::{self, VarError};
 
-use tower_user_metadata::JwtVerifier;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, Jwks};
 
 use super::Error;
