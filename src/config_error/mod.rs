@@ -147,7 +147,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    #[cfg(any(feature = "redis", feature = "sqlite"))]
+    #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
     pub(crate) fn unknown_store_parameter(name: &str, known: &'static str) -> Self {
         // What is no name may be a part of a password.
         let is_name = (1..=64).contains(&name.len())

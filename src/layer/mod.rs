@@ -31,6 +31,8 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+#![doc = include_str!("cors.md")]
 
 mod admission;
 mod future;
