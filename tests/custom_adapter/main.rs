@@ -39,8 +39,8 @@ fn mint(kind: TokenKind) -> String {
         TokenKind::WrongKey => (USER, now + 600, &b"7dP%uJ3*hS8&eK5#zN2!xV9@qL6^tM4$"[..]),
     };
     let claims = json!({ "sub": user, "exp": expires });
-    let key = EncodingKey::from_secret(secret).expect("a secret");
-    jsonwebtoken::encode(&Header::default(), &claims, &key).expect("claims serialise")
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret).expect("not empty"))
+        .expect("claims serialise")
 }
 
 /// The application that the contract wants.

@@ -82,7 +82,9 @@ fn keys(world: &World, watch: &Watch) {
     debug(watch, "a secret JWK", &VerificationKey::from_jwk(Algorithm::HS256, jwk.to_string()).expect("a key"));
     let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA", "d": world.secret_base64() });
     failed(watch, "a private JWK", VerificationKey::from_jwk(Algorithm::EdDSA, private.to_string()));
-    let set = json!({ "keys": [jwk, jwk, private, { "kty": world.claim, "kid": world.kid }] }).to_string();
+    let mut twin = jwk.clone();
+    twin["k"] = json!(format!("AAAA{}", world.secret_base64()));
+    let set = json!({ "keys": [jwk, twin, private, { "kty": world.claim, "kid": world.kid }] }).to_string();
     failed(watch, "a set of ambiguous keys", KeySet::from_jwks(set.as_bytes(), &[Algorithm::HS256]));
     failed(watch, "half a set of keys", KeySet::from_jwks(&set.as_bytes()[..200], &[Algorithm::HS256]));
     let set = json!({ "keys": [jwk, private] }).to_string();

@@ -83,7 +83,7 @@ pub fn metadata_update(
 /// # let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
 /// # let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
 /// # let sessions = Authenticator::new(JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?, MemoryStore::new());
-/// # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
+/// # let claims = serde_json::json!({ "iss": "https://auth.example.com", "sub": "alice", "exp": 4_000_000_000_u64 });
 /// # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
 /// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
 /// let metadata = warp::path!("metadata").and(endpoints(&sessions, UserMetadataEndpoints::new()));
