@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -22,6 +23,14 @@ thread_local! {
 /// The deadline came first.
 #[derive(Debug)]
 pub(super) struct Late;
+
+/// When a call that begins now must be over.
+#[cfg(any(feature = "mariadb", feature = "postgres"))]
+pub(super) fn ends(deadline: Duration) -> Instant {
+    let now = Instant::now();
+    // A deadline past what the clock can count is none: a year is as good.
+    now.checked_add(deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
+}
 
 /// As `tokio::time::timeout_at`.
 pub(super) async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Late> {
@@ -85,8 +94,6 @@ impl Drop for Lent {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::time::Duration;
-
     use tokio::runtime::Builder;
     use tokio::time::sleep;
 

@@ -41,8 +41,7 @@ impl Fairing for UserMetadata {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         // Another route may have answered after this one was refused.
-        let refused = refusal(request).filter(|problem| problem.status().as_u16() == response.status().code);
-        if let Some(problem) = refused {
+        if let Some(problem) = refusal(request).filter(|problem| problem.status().as_u16() == response.status().code) {
             // Leaves the headers that others have set.
             response.merge(convert(problem.into_response()));
         }

@@ -11,8 +11,7 @@ use crate::handle::UserMetadataHandle;
 use crate::session::Session;
 use crate::session::claims::ClaimValidator;
 
-const MISSING_FAIRING: &str =
-    "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
+const REMEDY: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
 
 /// What a [`Claims`] guard demands of a session; see the [module](super) for an example.
 pub trait Demand: 'static {
@@ -67,10 +66,6 @@ pub(super) async fn found(request: &Request<'_>) -> Result<Option<Authenticated>
     Ok(request.local_cache_async(verified).await.clone()?)
 }
 
-pub(super) fn passes_preflight(request: &Request<'_>) -> Result<bool, Problem> {
-    Ok(authenticator(request)?.passes_preflight(request.method().as_str(), request.headers()))
-}
-
 async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> {
     authenticator(request)?.check(&required(request).await?.session, &D::validator())?;
     Ok(Claims(PhantomData))
@@ -78,5 +73,5 @@ async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> 
 
 fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
     let fairing: Option<&UserMetadata> = request.rocket().state();
-    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::missing_middleware(MISSING_FAIRING))
+    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::missing_middleware(REMEDY))
 }

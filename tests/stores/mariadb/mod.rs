@@ -2,6 +2,7 @@
 
 mod calls;
 mod conformance;
+mod failures;
 mod galera;
 mod schema;
 mod tls;

@@ -1,6 +1,7 @@
 //! `PostgresStore` on servers of our own: the contract, and what that does not say.
 
 mod conformance;
+mod failures;
 mod groups;
 mod notices;
 mod pooler;
