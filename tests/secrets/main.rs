@@ -16,10 +16,10 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
 use tower_user_metadata::session::claims::{PrimitiveArrayClaim, PrimitiveClaim, Tenant};
 use tower_user_metadata::session::keys::{Algorithm, KeySet, VerificationKey};
-use tower_user_metadata::session::{SessionVerifier, TokenSource, TokenSources, Verdict, VerifyInput};
+use tower_user_metadata::session::{JwtVerifier, SessionVerifier, TokenSource, TokenSources, Verdict, VerifyInput};
 use tower_user_metadata::store::{self, MemoryStore, MetadataStore};
 use tower_user_metadata::{
-    AntiCsrf, AuthError, Authenticator, JwtVerifier, Limits, Metadata, MetadataUpdate, Precondition, Session, UserId,
+    AntiCsrf, AuthError, Authenticator, Limits, Metadata, MetadataUpdate, Precondition, Session, UserId,
     UserMetadataHandle, UserMetadataLayer, metadata_update,
 };
 
