@@ -46,7 +46,12 @@ pub(super) fn parse(url: &str, certificates: &[Vec<u8>]) -> Result<Opts, ConfigE
         // The first parameter follows a `?`, not an `&`.
         return Err(ConfigError::unknown_store_parameter(name, "none before a `?`"));
     }
+    // An address of IPv6, which the driver would look up with its brackets as a name.
+    let address = opts.ip_or_hostname().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
+    let (host, port) = (address.unwrap_or_else(|| opts.ip_or_hostname().to_owned()), opts.tcp_port());
     let builder = OptsBuilder::from_opts(opts)
+        .ip_or_hostname(host)
+        .tcp_port(port)
         .stmt_cache_size(STATEMENTS)
         .tcp_nodelay(true)
         // Else the driver leaves a connection over TCP for one over a socket by itself.

@@ -8,6 +8,7 @@ mod pooler;
 mod rows;
 mod schema;
 mod tls;
+mod urls;
 #[cfg(feature = "metrics")]
 mod waits;
 mod weight;

@@ -155,7 +155,7 @@ async fn the_schema_is_made_before_or_behind_the_pooler_in_every_mode() {
     ] {
         let Some(pooler) = Pooler::before(&server, mode, settings).await else { return };
         let url = format!("{}?{query}", server.url_at(pooler.port));
-        works(&url, &format!("{mode} {query} {settings}").trim_end().to_owned()).await;
+        works(&url, format!("{mode} {query} {settings}").trim_end()).await;
         let elsewhere = PostgresStore::options().with_schema_made_elsewhere();
         elsewhere.connect(&url).await.expect("the schema is there").close().await;
         stranger.batch_execute("DROP TABLE tower_user_metadata, tower_user_metadata_schema").await.expect("dropped");
