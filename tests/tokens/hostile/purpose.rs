@@ -14,7 +14,9 @@ fn claims(members: &str) -> String {
     format!(r#"{{"sub":"user-1","exp":1800003600,{members}}}"#)
 }
 
-const ID: [&str; 14] = [
+const ID: [&str; 16] = [
+    r#""purpose":"id""#,
+    r#""token_usage":"id_token""#,
     r#""typ":"ID""#,
     r#""typ":"Id""#,
     r#""typ":"id_token""#,
@@ -31,7 +33,9 @@ const ID: [&str; 14] = [
     r#""urn:openid:params:jwt:claim:rt_hash":"LDktKdoQak3Pk0cnXxCltA""#,
 ];
 
-const OTHERS: [&str; 32] = [
+const OTHERS: [&str; 34] = [
+    r#""purpose":"refresh_token""#,
+    r#""token_usage":"refresh_token""#,
     r#""typ":"Logout""#,
     r#""typ":"logout""#,
     r#""typ":"logout+jwt""#,
@@ -129,6 +133,7 @@ fn access_tokens_of_real_providers_are_taken() {
         r#""type":"access","fresh":false,"jti":"j","csrf":"x""#.to_owned(),
         r#""token_type":"access","jti":"j","user_id":1"#.to_owned(),
         r#""typ":"access","scope":"refresh""#.to_owned(),
+        r#""purpose":"access_token","token_usage":"access_token","delegationId":"d""#.to_owned(),
         r#""typ":"JWT","type":"id""#.to_owned(),
         r#""typ":"at+jwt","token_type":"Bearer""#.to_owned(),
         r#""tokenType":"access-token","tag":"""#.to_owned(),

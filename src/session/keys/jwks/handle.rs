@@ -64,7 +64,8 @@ use crate::session::keys::version::KeySetVersion;
 ///
 /// An answer with status 200 that is a JWK set (RFC 7517 section 5) of at most 256 KiB and 100 keys. A key that cannot be
 /// used is skipped, a warning in the log says why, and the others are used. Redirects are not followed, no proxy
-/// of the environment is used, there are no cookies, and no URL is ever taken from a token.
+/// of the environment is used, there are no cookies, and no URL is ever taken from a token. A request says
+/// `User-Agent: tower-user-metadata/VERSION` and `Accept: */*`.
 #[derive(Clone)]
 pub struct Jwks(pub(super) Arc<Source>);
 
