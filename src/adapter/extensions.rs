@@ -22,7 +22,8 @@ use crate::session::Session;
 /// use tower_user_metadata::adapter::RequestExt;
 /// use tower_user_metadata::endpoints::Problem;
 /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-/// # use tower_user_metadata::{JwtVerifier, UserMetadataLayer, metadata_update, store::MemoryStore};
+/// # use tower_user_metadata::session::JwtVerifier;
+/// # use tower_user_metadata::{UserMetadataLayer, metadata_update, store::MemoryStore};
 ///
 /// async fn forget_notifications(request: Request<()>) -> Result<Bytes, Problem> {
 ///     let metadata = request.user_metadata()?;

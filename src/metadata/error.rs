@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::rules::RULES;
 use crate::json::{Fault, JsonError};
 
 /// A document or an update that cannot be kept; nothing was stored or changed.
@@ -103,7 +104,7 @@ impl From<JsonError> for InvalidMetadata {
             Fault::LoneSurrogate => Kind::LoneSurrogate,
             Fault::Nul => Kind::Nul,
             Fault::NumberOutOfRange => Kind::NumberOutOfRange,
-            Fault::TooDeep => return Self::new(Kind::TooDeep, super::RULES.depth),
+            Fault::TooDeep => return Self::new(Kind::TooDeep, RULES.depth),
         };
         Self::new(kind, error.at)
     }

@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod limits;
 mod record;
+mod rules;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod stored;
 #[cfg(feature = "sqlite")]
@@ -20,11 +21,3 @@ pub use record::{InvalidVersion, Precondition, Record, Version};
 #[cfg(feature = "sqlite")]
 pub(crate) use text::Text;
 pub use update::{MetadataUpdate, update_from_object};
-
-use crate::json::Rules;
-use limits::DEPTH_CAP;
-
-/// What is refused in every document: nesting past the cap, U+0000 (Postgres cannot hold it, so no store takes it),
-/// and numbers with a digit beyond 10^±1000 (`jsonb` writes them out in full, so nine bytes become a thousand, and
-/// takes no more than 16,383 digits behind the point).
-pub(crate) const RULES: Rules = Rules { depth: DEPTH_CAP, exponent: 1000, nul: false };

@@ -1,7 +1,7 @@
 use http::Method;
 use subtle::ConstantTimeEq;
 
-use super::credentials::{Headers, single};
+use super::headers::{Headers, single};
 use super::{AuthError, AuthErrorKind as Kind, Session};
 
 /// What a request must prove when its token came in a cookie, which browsers also send with requests that other sites

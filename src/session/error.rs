@@ -37,7 +37,7 @@ pub enum AuthErrorKind {
     /// The signature is right, but what it signs are not the claims of a session: not a JSON object, a claim missing
     /// or of the wrong type, a user id that cannot be one.
     MalformedClaims,
-    /// The token names a key that is not among ours.
+    /// The token names a key that is not among ours, or one that cannot be told from another.
     UnknownKey,
     /// The signature is wrong under the key that the token names.
     BadSignature,
@@ -49,7 +49,8 @@ pub enum AuthErrorKind {
     WrongIssuer,
     /// For another audience.
     WrongAudience,
-    /// Signed by us for another purpose: an id token, a logout token, an OAuth2 token of SuperTokens.
+    /// Signed by us for another purpose: an id, refresh or logout token, an OAuth2 token of SuperTokens. The
+    /// [`reason`](AuthError::reason) says which; [these marks](crate::session#what-a-token-is-for) count.
     WrongPurpose,
     /// A cookie session without the proof against cross-site request forgery that the policy demands.
     AntiCsrf,

@@ -17,7 +17,7 @@ pub(super) enum Cause<Own> {
     Own(Own),
     #[error("the connection was lost")]
     Lost,
-    #[error("no connection of the pool was free in time")]
+    #[error("no connection was free, or could be made, in time")]
     Pool,
     #[error("the deadline of the call passed")]
     Deadline,
@@ -49,7 +49,7 @@ impl<Own> Failure<Own> {
         Self::of(StoreErrorKind::Unavailable, Cause::Lost)
     }
 
-    /// The deadline passed before a connection was free.
+    /// The deadline passed before there was a connection.
     pub(super) fn no_connection() -> Self {
         Self::of(StoreErrorKind::Unavailable, Cause::Pool)
     }

@@ -53,16 +53,17 @@ mod ext;
 #[cfg(any(feature = "mariadb", feature = "postgres"))]
 mod failure;
 #[cfg(feature = "mariadb")]
-pub mod mariadb;
+mod mariadb;
 mod memory;
 mod namespace;
 #[cfg(feature = "postgres")]
-pub mod postgres;
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod shares;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod url;
 #[cfg_attr(not(feature = "metrics"), path = "waits/silent.rs")]
 mod waits;
 mod wrap;
@@ -78,11 +79,11 @@ pub use connect::connect;
 pub use error_context::ErrorContext;
 pub use ext::MetadataStoreExt;
 #[cfg(feature = "mariadb")]
-pub use mariadb::MariadbStore;
+pub use mariadb::{MariadbOptions, MariadbStore};
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
 pub(crate) use shares::{Share, Shares};
@@ -157,8 +158,8 @@ pub trait MetadataStore: Debug + Send + Sync + 'static {
     /// As [`update`](Self::update).
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError>;
 
-    /// Takes no more calls, finishes those under way, and lets go of threads, files and connections, for all handles on
-    /// the store; to be awaited when a service stops. A store that holds none of these does nothing.
+    /// Takes no more calls, finishes those under way, and closes threads, files and connections, for all handles on the
+    /// store; await it when a service stops. A store that has none of these does nothing.
     ///
     /// # Cancel safety
     ///

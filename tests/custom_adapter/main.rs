@@ -14,9 +14,10 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tower_user_metadata::conformance::adapter::{TokenKind, USER, check};
 use tower_user_metadata::endpoints::{Problem, UserMetadataEndpoints};
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{Authenticator, JwtVerifier, MetadataUpdate, Session, StoreErrorKind, UserMetadataHandle};
+use tower_user_metadata::{Authenticator, MetadataUpdate, Session, StoreErrorKind, UserMetadataHandle};
 
 use adapter::{REMEDY, endpoints, optional, required, sessions, update};
 use framework::{Handler, HeaderList, Request, Response, handler, serve};
@@ -38,7 +39,8 @@ fn mint(kind: TokenKind) -> String {
         TokenKind::WrongKey => (USER, now + 600, &b"7dP%uJ3*hS8&eK5#zN2!xV9@qL6^tM4$"[..]),
     };
     let claims = json!({ "sub": user, "exp": expires });
-    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).expect("claims serialise")
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret).expect("not empty"))
+        .expect("claims serialise")
 }
 
 /// The application that the contract wants.

@@ -152,8 +152,16 @@ fn preflights() {
     );
     assert_eq!(sidecar.send("OPTIONS", "/auth/-/x", &preflight[1..], "").status(), 200);
     assert_eq!(sidecar.send("POST", "/auth/-/x", &preflight, "").status(), 401);
-    let sidecar = spaced(&issuer, &[("REFUSE_PREFLIGHTS", "true")]);
+    let sidecar = spaced(&issuer, &[("REFUSE_PREFLIGHTS", "true"), ("DATABASE_URL", "memory:")]);
     assert_eq!(statuses(&sidecar, [&preflight, &original]), [401, 401]);
+    assert_eq!(sidecar.send("OPTIONS", "/metadata", &preflight[1..], "").status(), 401);
+
+    let sidecar = spaced(&issuer, &[("DATABASE_URL", "memory:")]);
+    let answer = sidecar.send("OPTIONS", "/metadata", &preflight[1..], "");
+    assert_eq!((answer.status(), header(&answer, "allow").join("")), (204, "GET, HEAD, PATCH, DELETE".to_owned()));
+    for method in ["GET", "PATCH", "DELETE"] {
+        assert_eq!(sidecar.send(method, "/metadata", &preflight, "{}").status(), 401, "{method}");
+    }
 }
 
 /// The flag does the same, and wins.
@@ -251,6 +259,35 @@ fn a_failure_is_told_with_its_causes() {
     {
         let error = fails("mariadb://app:sesame@127.0.0.1:1/app");
         assert!(error.to_lowercase().contains("connection refused"), "{error}");
+    }
+}
+
+/// However wrong a URL is, nothing of it is told that may be a password, at no level of the log.
+#[test]
+fn no_password_is_told() {
+    let keys = ("JWKS_URL", "http://127.0.0.1:1/jwks.json");
+    let databases = [
+        "postgres://app:sesame@",
+        "postgres://app:sesame@127.0.0.1:x/app",
+        "postgres://app:sesame@127.0.0.1:1/app?schema=public",
+        "postgres://app:open sesame@127.0.0.1:1/app",
+        "postgress://app:sesame@127.0.0.1:1/app",
+        "mariadb://app:sesame@127.0.0.1:x/app",
+        "mariadb://app:sesame@127.0.0.1:1/app?x=1",
+        "redis://:sesame@:x",
+        "redis+cluster://app:sesame@127.0.0.1:1",
+        "app:sesame@127.0.0.1",
+    ];
+    let offline = [("ISSUER", "i"), ("OFFLINE_START", "true"), ("LISTEN", "127.0.0.1:0"), ("LOG", "trace")];
+    for url in databases {
+        let (code, error) = refused(&[&offline[..], &[keys, ("DATABASE_URL", url)]].concat(), &[]);
+        assert!(code != Some(0) && !error.contains("sesame"), "{url}: {error}");
+    }
+    for url in
+        ["https://app:sesame@127.0.0.1:1/x", "http://app:sesame@127.0.0.1:1/x", "http://127.0.0.1:1/x?key=sesame"]
+    {
+        let (code, error) = refused(&[("JWKS_URL", url), ("ISSUER", "i"), ("LOG", "trace")], &[]);
+        assert!(code != Some(0) && !error.contains("sesame"), "{url}: {error}");
     }
 }
 

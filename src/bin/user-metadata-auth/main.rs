@@ -9,9 +9,10 @@ mod settings;
 use std::env;
 use std::process::ExitCode;
 
+use tower_user_metadata::ConfigError;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, Jwks};
 use tower_user_metadata::store;
-use tower_user_metadata::{ConfigError, JwtVerifier};
 
 use crate::failure::Failure;
 use crate::settings::{Settings, Tokens};

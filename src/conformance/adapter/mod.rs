@@ -49,7 +49,8 @@ use self::tokens::Tokens;
 /// use tower_user_metadata::conformance::adapter::{self, TokenKind, USER};
 /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 /// # use tower_user_metadata::store::MemoryStore;
-/// # use tower_user_metadata::{JwtVerifier, MetadataUpdate, StoreError, UserMetadataHandle, UserMetadataLayer};
+/// # use tower_user_metadata::session::JwtVerifier;
+/// # use tower_user_metadata::{MetadataUpdate, StoreError, UserMetadataHandle, UserMetadataLayer};
 /// #
 /// # async fn user_info(metadata: UserMetadataHandle) -> Result<impl IntoResponse, StoreError> {
 /// #     Ok(Json(metadata.get().await?))
@@ -98,7 +99,7 @@ use self::tokens::Tokens;
 ///         TokenKind::WrongKey => (USER, now + 600, b"7dP%uJ3*hS8&eK5#zN2!xV9@qL6^tM4$"),
 ///     };
 ///     let claims = json!({ "sub": user, "exp": expires });
-///     encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).unwrap()
+///     encode(&Header::default(), &claims, &EncodingKey::from_secret(secret).unwrap()).unwrap()
 /// });
 /// assert!(report.checked().len() > 150);
 /// # }

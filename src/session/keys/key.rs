@@ -3,8 +3,9 @@ use std::fmt;
 use jsonwebtoken::DecodingKey;
 
 use super::algorithm::{Algorithm, KeyType};
+use super::number::significant;
 use super::prepared::Prepared;
-use super::{InvalidKey, jwk, pem, rsa, secret};
+use super::{InvalidKey, pem, rsa, secret};
 
 /// One key with one algorithm, checked when it is loaded. `Debug` prints the algorithm only.
 ///
@@ -21,8 +22,6 @@ use super::{InvalidKey, jwk, pem, rsa, secret};
 pub struct VerificationKey {
     kid: Option<Box<str>>,
     algorithm: Algorithm,
-    /// What tokens call the algorithm.
-    name: &'static str,
     key: Prepared,
 }
 
@@ -43,18 +42,6 @@ impl VerificationKey {
         }
     }
 
-    /// A public key or a secret from the text of a JWK (RFC 7517); its `kid` is kept.
-    ///
-    /// # Errors
-    ///
-    /// The JWK is malformed, is a private key, is not for verifying, or does not fit the algorithm.
-    pub fn from_jwk(algorithm: Algorithm, json: impl AsRef<[u8]>) -> Result<Self, InvalidKey> {
-        if jwk::is_private(json.as_ref()) {
-            return Err(InvalidKey::PrivateKey);
-        }
-        jwk::parse(json.as_ref(), &[algorithm])
-    }
-
     /// A shared secret. Whoever holds it can also make sessions.
     ///
     /// # Errors
@@ -64,10 +51,11 @@ impl VerificationKey {
         let secret = secret.as_ref();
         let KeyType::Secret(min_bytes) = algorithm.key_type() else { return Err(InvalidKey::WrongType) };
         secret::check(secret, min_bytes)?;
-        Self::new(algorithm, &DecodingKey::from_secret(secret))
+        Self::new(algorithm, &DecodingKey::from_secret(secret).map_err(|_| InvalidKey::SecretTooShort)?)
     }
 
-    /// Sets the name by which tokens ask for this key; without one, a single key takes tokens of any `kid`.
+    /// Sets the name by which tokens ask for this key. Without one it takes tokens of any `kid` for which no key is named;
+    /// see [`KeySet`](super::KeySet).
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<Box<str>>) -> Self {
         self.kid = Some(kid.into());
@@ -86,9 +74,9 @@ impl VerificationKey {
         self.algorithm
     }
 
-    /// What the header of a token must call the algorithm.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
+    /// Tells whether both are the same key with the same algorithm, whatever they are called.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.key.is_same(&other.key)
     }
 
     /// Tells whether the signature is right over these very bytes.
@@ -97,7 +85,8 @@ impl VerificationKey {
     }
 
     pub(super) fn rsa(algorithm: Algorithm, n: &[u8], e: &[u8]) -> Result<Self, InvalidKey> {
-        let (n, e) = (rsa::significant(n), rsa::significant(e));
+        // aws-lc refuses zeros before a number.
+        let (n, e) = (significant(n), significant(e));
         rsa::check(n, e)?;
         Self::new(algorithm, &DecodingKey::from_rsa_raw_components(n, e))
     }
@@ -122,14 +111,9 @@ impl VerificationKey {
         Self::new(Algorithm::EdDSA, &DecodingKey::from_ed_der(x))
     }
 
-    pub(super) fn named(mut self, name: &'static str) -> Self {
-        self.name = name;
-        self
-    }
-
     fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, InvalidKey> {
         let key = Prepared::new(algorithm, key).ok_or(InvalidKey::Malformed)?;
-        Ok(Self { kid: None, algorithm, name: algorithm.name(), key })
+        Ok(Self { kid: None, algorithm, key })
     }
 }
 

@@ -41,6 +41,16 @@ impl Prepared {
         }
     }
 
+    /// Tells whether both are the same key of the same algorithm.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Public(key), Self::Public(other)) => key.as_ref() == other.as_ref(),
+            // A secret cannot be read back: two are the same if they make the same tag.
+            (Self::Secret(key), Self::Secret(other)) => hmac::verify(other, b"", hmac::sign(key, b"").as_ref()).is_ok(),
+            _ => false,
+        }
+    }
+
     /// Tells whether the signature is right over these very bytes; of a secret's, in constant time.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
@@ -107,8 +117,8 @@ mod tests {
             let secret = [7; 64];
             pairs.push((
                 name.parse().expect("a name"),
-                EncodingKey::from_secret(&secret),
-                DecodingKey::from_secret(&secret),
+                EncodingKey::from_secret(&secret).expect("not empty"),
+                DecodingKey::from_secret(&secret).expect("not empty"),
             ));
         }
         pairs
@@ -122,6 +132,7 @@ mod tests {
             let signer = (DEFAULT_PROVIDER.signer_factory)(&theirs, &private).expect("a signer");
             let verifier = (DEFAULT_PROVIDER.verifier_factory)(&theirs, &public).expect("a verifier");
             let prepared = Prepared::new(algorithm, &public).expect("a key of the algorithm");
+            assert!(prepared.is_same(&prepared.clone()), "{algorithm}");
             let signature = signer.sign(b"message");
             assert!(prepared.verifies(b"message", &signature), "{algorithm}");
             assert!(!prepared.verifies(b"messagf", &signature), "{algorithm}");

@@ -14,8 +14,12 @@ pub(super) type Failure = failure::Failure<Reason>;
 /// rows.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Reason {
-    #[error("MariaDB: {0}")]
+    #[error("{0}")]
     Server(Code),
+    #[error("the server lets nobody in: {0}")]
+    Refused(Code),
+    #[error("the server offers no TLS, and `ssl-mode` in the URL demands it")]
+    NoTls,
     #[error("no connection could be made: {0}")]
     Connect(String),
     #[error("others kept changing the document until the deadline of the call passed")]
@@ -34,20 +38,16 @@ impl Failure {
         match error {
             // A wrong password or name stays wrong, whoever tries again.
             Error::Server(error) => {
-                let passing = [1040, 1047, 1053, 1129, 1203].contains(&error.code);
+                let passing = [1040, 1047, 1053, 1129, 1203, 1226].contains(&error.code);
                 let kind = if passing { StoreErrorKind::Unavailable } else { StoreErrorKind::Internal };
-                Self::new(kind, Reason::Server(Code(error.code)))
+                Self::new(kind, Reason::Refused(Code(error.code)))
             }
-            Error::Io(IoError::Io(error)) => {
-                Self::new(StoreErrorKind::Unavailable, Reason::Connect(error.kind().to_string()))
-            }
+            Error::Io(IoError::Io(error)) => Self::new(StoreErrorKind::Unavailable, Reason::Connect(error.to_string())),
             Error::Driver(DriverError::ConnectionClosed) => Self::lost(),
             Error::Io(IoError::Tls(error)) => {
                 Self::new(StoreErrorKind::Unavailable, Reason::Connect(format!("TLS: {error}")))
             }
-            Error::Driver(DriverError::NoClientSslFlagFromServer) => {
-                Self::new(StoreErrorKind::Internal, Reason::Connect("the server offers no TLS".to_owned()))
-            }
+            Error::Driver(DriverError::NoClientSslFlagFromServer) => Self::new(StoreErrorKind::Internal, Reason::NoTls),
             _ => Self::new(StoreErrorKind::Internal, Reason::Connect("the server cannot be understood".to_owned())),
         }
     }
@@ -159,7 +159,10 @@ impl fmt::Display for Code {
         let meaning = match self.0 {
             1021 | 1114 => "the disk or the table space is full",
             1040 | 1203 | 1226 => "too many connections",
-            1044 | 1045 | 1142 | 1143 | 1698 => "access denied",
+            1044 => "access denied: there is no such database, or the user has no right to it",
+            1045 | 1698 => "access denied: the user or the password is wrong, or the user must use TLS",
+            1129 | 1130 => "the server takes no connections from this host",
+            1142 | 1143 | 1227 => "permission denied: the user lacks a right on the table that GRANT gives",
             1047 => "the node is not ready; it may have lost its cluster",
             1048 => "the server could not compute the new document",
             1049 => "no such database",
@@ -169,7 +172,10 @@ impl fmt::Display for Code {
             1205 => "a lock was not to be had in time",
             1020 | 1213 => "undone because of others",
             1290 | 1792 | 1836 => "the server is read-only",
-            1317 | 1969 => "ended, perhaps by max_statement_time",
+            1317 | 1969 | 3024 => "ended, perhaps by max_statement_time",
+            1820 | 1862 => "the password has expired",
+            3159 => "the server demands TLS: add `ssl-mode=verify-identity` to the URL",
+            4151 => "the account is locked",
             1665 => "the server logs statements: binlog_format must be MIXED or ROW",
             _ => "see the list of error codes in its manual",
         };
@@ -221,7 +227,7 @@ mod tests {
     fn what_the_server_says_of_a_row_is_not_repeated() {
         let error = StoreError::from(refused(1062, true));
         let source = std::error::Error::source(&error).expect("a source").to_string();
-        assert_eq!(source, "MariaDB: error 1062, see the list of error codes in its manual");
+        assert_eq!(source, "error 1062, see the list of error codes in its manual");
         assert!(!format!("{error:?}").contains("alice"));
         let newer = Failure::newer_schema(9, 1).at_start(&ErrorContext::new("a database"));
         assert!(matches!(newer, ConfigError::NewerSchema { found: 9, known: 1 }));
