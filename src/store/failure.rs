@@ -27,7 +27,7 @@ pub(super) enum Cause<Own> {
     Ended,
     #[error("the stored document is damaged, or the answer is not as the statement demands")]
     Answer,
-    #[error("the system has no random numbers to give")]
+    #[error("the system gave no random numbers")]
     Random,
     #[error("schema version {found} is newer than {known}, the last that this version of the crate knows")]
     NewerSchema { found: u32, known: u32 },

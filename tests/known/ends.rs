@@ -25,15 +25,15 @@ async fn no_leeway_keeps_a_known_session_past_its_expiry() {
         assert!(world.ask(&token).is_ok());
         let lifetime = Duration::from_secs(LIFETIME.unsigned_abs());
         if wall {
-            world.clock.set(START + LIFETIME - 1)
+            world.clock.set(START + LIFETIME - 1);
         } else {
-            tokio::time::advance(lifetime - Duration::from_secs(1)).await
+            tokio::time::advance(lifetime - Duration::from_secs(1)).await;
         }
         assert!(world.is_known(&token));
         if wall {
-            world.clock.set(START + LIFETIME)
+            world.clock.set(START + LIFETIME);
         } else {
-            tokio::time::advance(Duration::from_secs(1)).await
+            tokio::time::advance(Duration::from_secs(1)).await;
         }
         if wall {
             assert_eq!(world.ask(&token), Err(Kind::Expired));

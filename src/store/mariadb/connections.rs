@@ -1,4 +1,4 @@
-//! The connections of one store: how many there are, which are idle, and when they are of no more use.
+//! The connections of one store: how many there are, which of them are idle, and when one is closed for good.
 //!
 //! The driver's own pool waits without a bound and cleans connections behind its callers' backs; here a connection is
 //! given on only after its last exchange came to its end.
@@ -23,7 +23,7 @@ const TRUSTED: Duration = Duration::from_secs(1);
 /// Past this an idle connection is ended: below the limits of most firewalls and of `wait_timeout`.
 const LONGEST_IDLE: Duration = Duration::from_secs(120);
 
-/// How long a connection of no more use may take to say goodbye.
+/// How long a connection may take to close cleanly.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Connections {

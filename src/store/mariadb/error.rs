@@ -16,7 +16,7 @@ pub(super) type Failure = failure::Failure<Reason>;
 pub(super) enum Reason {
     #[error("{0}")]
     Server(Code),
-    #[error("the server lets nobody in: {0}")]
+    #[error("the server refused the connection: {0}")]
     Refused(Code),
     #[error("the server offers no TLS, and `ssl-mode` in the URL demands it")]
     NoTls,
@@ -100,7 +100,7 @@ impl Failure {
         !self.may_have_happened && matches!(self.cause, Cause::Own(Reason::Server(Code(1048 | 1139))))
     }
 
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     pub(super) fn is_loss(&self) -> bool {
         match &self.cause {
             Cause::Own(Reason::Server(code)) => code.is_loss(),
@@ -136,7 +136,7 @@ impl Code {
             1317 | 1969 | 3024 => StoreErrorKind::Timeout,
             // The table is damaged.
             1034 | 1035 | 1194 | 1195 | 1712 => StoreErrorKind::Corrupt,
-            // Disk, memory, files, connections; locks; the node is not ready; read-only; on its way down.
+            // Disk, memory, files, connections; locks; the node is not ready; read-only; shutting down.
             1020 | 1021 | 1037 | 1038 | 1040 | 1041 | 1047 | 1053 | 1114 | 1135 | 1180 | 1203 | 1205 | 1213 | 1226
             | 1290 | 1792 | 1836 | 1927 => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,
@@ -166,11 +166,11 @@ impl fmt::Display for Code {
             1047 => "the node is not ready; it may have lost its cluster",
             1048 => "the server could not compute the new document",
             1049 => "no such database",
-            1053 | 1927 => "the server stops, or ended the connection",
+            1053 | 1927 => "the server is shutting down, or ended the connection",
             1139 => "the server could not search the document",
             1146 => "the table is missing",
-            1205 => "a lock was not to be had in time",
-            1020 | 1213 => "undone because of others",
+            1205 => "a lock was not granted in time",
+            1020 | 1213 => "rolled back because of concurrent writes",
             1290 | 1792 | 1836 => "the server is read-only",
             1317 | 1969 | 3024 => "ended, perhaps by max_statement_time",
             1820 | 1862 => "the password has expired",

@@ -42,7 +42,7 @@ pub(super) const FIND_VERSION: &str = "SELECT version FROM tower_user_metadata W
 /// Answers the row that is there afterwards: the new one, or that of somebody who was quicker.
 pub(super) const INSERT: &str = "INSERT INTO tower_user_metadata (namespace, user_id, version, document) \
     VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE version = version RETURNING version, document";
-/// Replaces the document that was read. The version tells whether it is still that, and never comes twice.
+/// Replaces the document that was read. The version tells whether it is still that one, since no version is used twice.
 pub(super) const REPLACE: &str = "UPDATE tower_user_metadata SET version = ?, document = ? \
     WHERE namespace = ? AND user_id = ? AND version = ?";
 

@@ -12,7 +12,7 @@ use super::connections::{Connections, end};
 use super::error::Failure;
 use crate::store::deadline::timeout_at;
 
-/// A connection until a deadline. It goes back to the pool when the session is dropped, unless it is of no more use.
+/// A connection until a deadline. It goes back to the pool when the session is dropped, unless it cannot be used any more.
 pub(super) struct Session {
     connections: Arc<Connections>,
     connection: Option<Conn>,

@@ -20,7 +20,7 @@ pub(super) type Failure = failure::Failure<Reason>;
 pub(super) enum Reason {
     #[error("{0}")]
     Server(SqlState),
-    #[error("the server lets nobody in: {0}")]
+    #[error("the server refused the connection: {0}")]
     Refused(SqlState),
     #[error(
         "a pooler stands before the server and refuses the start-up parameter `{0}`: add `pooler=transaction` to the URL, \
@@ -130,7 +130,7 @@ impl Failure {
         matches!(self.cause, Cause::Own(Reason::Server(_))) && !self.may_have_happened
     }
 
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     pub(super) fn is_loss(&self) -> bool {
         // A pooler that refuses something ends the connection.
         matches!(self.cause, Cause::Lost | Cause::Own(Reason::AtPooler(_))) || self.is_class(&["08", "57P"])

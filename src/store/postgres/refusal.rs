@@ -87,13 +87,13 @@ impl fmt::Display for SqlState {
                 "prepared statements do not last: behind a pooler in transaction mode, add `pooler=transaction` to the URL"
             }
             "28000" => {
-                "the user may not connect from here to this database, by the server's pg_hba.conf or for want of the right \
-                 to log in; it may demand TLS"
+                "pg_hba.conf admits this user to this database from here not at all or only by TLS, or the role lacks the \
+                 right to log in"
             }
             "28P01" => "the user or the password is wrong",
             "3D000" => "there is no such database",
             "3F000" => "there is no such schema in the search_path",
-            "40001" | "40P01" => "undone because of others",
+            "40001" | "40P01" => "rolled back because of concurrent writes",
             "42501" => {
                 "permission denied: the user lacks a right that GRANT gives, on the database, the schema or the table"
             }
@@ -102,10 +102,10 @@ impl fmt::Display for SqlState {
             "53100" => "the disk is full",
             "53200" => "the server is out of memory",
             "53300" => "too many connections",
-            "55P03" => "a lock was not to be had in time",
+            "55P03" => "a lock was not granted in time",
             "57014" => "cancelled, perhaps by statement_timeout",
-            "57P01" | "57P02" => "the server stops",
-            "57P03" => "the server starts, stops or recovers, and takes no connections",
+            "57P01" | "57P02" => "the server is shutting down, or an administrator ended the connection",
+            "57P03" => "the server is starting, shutting down or recovering, and accepts no connections",
             _ => "see the table of error codes in its manual",
         };
         write!(f, "SQLSTATE {code}, {meaning}")

@@ -22,7 +22,7 @@ pub(super) struct Statement {
     pub(super) writes: bool,
 }
 
-/// A connection until a deadline. It goes back to the pool when it is dropped, unless it is of no more use.
+/// A connection until a deadline. It goes back to the pool when it is dropped, unless it cannot be used any more.
 pub(super) struct Session {
     connection: Option<Object>,
     /// Prepared statements have names and are kept; else each is sent whole, for poolers that change the server between
