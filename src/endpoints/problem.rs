@@ -27,7 +27,7 @@ pub(crate) const MISSING_LAYER: &str =
 /// `{"message":"…"}`, with a `limit` or a header where one belongs to it.
 ///
 /// For handlers that are written for no framework; `?` makes one of a [`StoreError`], an [`InvalidMetadata`] or an
-/// [`AuthError`]. What a store says of its failure goes to the log and not to the client.
+/// [`AuthError`]. What a store says of its failure goes to the log, once, and not to the client.
 ///
 /// ```
 /// use tower_user_metadata::endpoints::Problem;

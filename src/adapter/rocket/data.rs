@@ -5,13 +5,12 @@ use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
 use super::fairing::outcome;
-use super::guards::{found, required};
+use super::guards::{authenticator, required};
 use super::response::convert;
 use crate::adapter::body::Chunks;
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::MetadataUpdate;
-use crate::session::AuthError;
 
 /// Read from the body with the limits of the user's store, whatever limits Rocket has for other data; so it needs a
 /// session.
@@ -48,11 +47,10 @@ impl From<UserMetadataEndpoints> for Vec<Route> {
 impl Handler for UserMetadataEndpoints {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let answer = async {
-            let (metadata, body) = (found(request).await?.map(UserMetadataHandle::from), body(data).await);
-            let answer = self.respond(request.method().as_str(), request.headers(), metadata.as_ref(), body).await;
-            // A refusal goes the way of those of the guards, by catchers and fairings.
-            let refused = answer.extensions().get::<AuthError>().map(Problem::from);
-            refused.map_or(Ok(answer), Err)
+            let (method, headers) = (request.method().as_str(), request.headers());
+            let passes = authenticator(request)?.passes_preflight(method, headers);
+            let metadata = if passes { None } else { Some(required(request).await?.metadata) };
+            Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
         outcome(request, answer.await).map(convert).map_error(|(status, _)| status)
     }

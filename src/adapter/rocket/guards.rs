@@ -60,7 +60,7 @@ pub(super) async fn required(request: &Request<'_>) -> Result<Authenticated, Pro
 }
 
 /// Verified once a request, however many guards ask.
-pub(super) async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
+async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
     let authenticator = authenticator(request)?;
     let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
     Ok(request.local_cache_async(verified).await.clone()?)
@@ -71,7 +71,7 @@ async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> 
     Ok(Claims(PhantomData))
 }
 
-fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
+pub(super) fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
     let fairing: Option<&UserMetadata> = request.rocket().state();
     fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::missing_middleware(REMEDY))
 }
