@@ -176,6 +176,15 @@ fn flags_win_over_the_environment() {
 }
 
 #[test]
+fn id_tokens_are_taken_where_they_are_the_sessions() {
+    let issuer = Issuer::start();
+    let id_token = |audience: &str| bearer(&token(&issuer, &json!({ "aud": audience, "at_hash": "x" })));
+    assert_eq!(statuses(&spaced(&issuer, &[("AUDIENCE", "web")]), [&[&id_token("web")]]), [401]);
+    let sidecar = spaced(&issuer, &[("AUDIENCE", "web"), ("ID_TOKENS", "true")]);
+    assert_eq!(statuses(&sidecar, [&[&id_token("web")], &[&id_token("other")]]), [200, 401]);
+}
+
+#[test]
 fn a_wrong_setting_is_told_at_the_start() {
     let url = ("JWKS_URL", "http://127.0.0.1:1/jwks.json");
     let (any, offline) = (("ANY_AUDIENCE", "true"), ("OFFLINE_START", "true"));
@@ -186,6 +195,7 @@ fn a_wrong_setting_is_told_at_the_start() {
         (&[url], 2, "neither ISSUER nor AUDIENCE is set"),
         (&[url, ("ISSUER", " \n"), ("AUDIENCE", ", ,")], 2, "ANY_AUDIENCE=true"),
         (&[url, any, ("AUDIENCE", "web")], 2, "contradict"),
+        (&[url, ("ISSUER", "i"), ("ID_TOKENS", "true")], 2, "ID_TOKENS=true needs AUDIENCE"),
         (&[url, ("ANY_AUDIENCE", "yes")], 2, r#"ANY_AUDIENCE cannot be "yes""#),
         (&[url, ("TOKENS", "jwtt")], 2, r#"TOKENS cannot be "jwtt""#),
         (&[url, any, ("LISTEN", "8787")], 2, r#"LISTEN cannot be "8787""#),

@@ -98,6 +98,9 @@ async fn verifier(settings: &Settings) -> Result<JwtVerifier, ConfigError> {
     if let Some(types) = settings.token_types() {
         verifier = verifier.with_token_types(types.iter().map(String::as_str));
     }
+    if settings.id_tokens {
+        verifier = verifier.with_id_tokens();
+    }
     if let Some(leeway) = settings.leeway {
         verifier = verifier.with_leeway(leeway);
     }
