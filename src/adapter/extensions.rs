@@ -6,8 +6,8 @@ use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
 use crate::session::Session;
 
-/// What the layer found, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS Lambda with `lambda_http`,
-/// and with the feature `tonic` a `tonic::Request`.
+/// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
+/// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
 ///
 /// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is no layer
 /// a 500 that says how to add it.

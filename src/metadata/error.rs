@@ -40,7 +40,7 @@ impl InvalidMetadata {
     }
 }
 
-/// What is wrong with a document or an update.
+/// The rule that a document or an update breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidMetadataKind {

@@ -1,4 +1,4 @@
-//! What is kept: documents, updates, versions and limits. Pure: no I/O and nothing async.
+//! The values of the domain: documents, updates, versions and limits. This module does no I/O and has no async code.
 //!
 //! A document is a JSON object whose root fields are kept as raw JSON text, in order. The merge only ever touches the
 //! root, so nested values are never rebuilt and numbers keep every digit.

@@ -2,7 +2,7 @@
 //!
 //! Only tokens that verified enter, so nobody can fill the cache, or choose its keys, without good tokens. An entry
 //! ends at the token's expiry (by the clock and by the time that has really passed, whichever comes first), with the
-//! set of keys that it was verified under, and when it is told to be forgotten.
+//! set of keys that it was verified under, and when [`forget`](SessionCache::forget) drops it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,4 +1,4 @@
-//! Where tokens are found: header bytes in, one token out, or the reason why not.
+//! Finds the token of a request in its headers, or says why there is none.
 
 use memchr::memchr;
 

@@ -60,13 +60,13 @@ pub enum AuthErrorKind {
     KeysUnavailable,
 }
 
-/// One claim validator's refusal, as the client is told. `Debug` prints the id alone, since reasons hold values from
-/// the session.
+/// The refusal of one claim validator, in the form in which the client gets it. `Debug` prints the id alone, since reasons
+/// hold values from the session.
 #[derive(Clone)]
 pub struct InvalidClaim {
     /// The validator's id.
     pub id: String,
-    /// What the validator tells of the reason, as JSON text; absent when it tells none.
+    /// The reason of the validator, as JSON text; absent when it gives none.
     pub reason: Option<Box<RawValue>>,
 }
 

@@ -1,4 +1,5 @@
-//! Who is calling: sessions, how they are verified, and where their tokens are found. Knows nothing of stores.
+//! Sessions: how they are verified, with which keys, and where a request carries its token. This module knows nothing of
+//! stores.
 //!
 #![doc = include_str!("choices.md")]
 

@@ -55,7 +55,7 @@ pub trait SessionVerifier: Debug + Send + Sync + 'static {
     }
 }
 
-/// What a verifier is asked. `Debug` does not print the token.
+/// The question to a verifier: a token and the current time. `Debug` does not print the token.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct VerifyInput<'a> {

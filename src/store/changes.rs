@@ -38,7 +38,7 @@ pub trait ChangeListener: Send + Sync {
     fn heard(&self, before: Instant);
 }
 
-/// What became of a document.
+/// The state of a document after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {

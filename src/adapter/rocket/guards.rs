@@ -13,7 +13,7 @@ use crate::session::claims::ClaimValidator;
 
 const REMEDY: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
 
-/// What a [`Claims`] guard demands of a session; see the [module](super) for an example.
+/// The demand of a [`Claims`] guard on a session; see the [module](super) for an example.
 pub trait Demand: 'static {
     /// The validator; made anew for each request.
     fn validator() -> impl ClaimValidator;

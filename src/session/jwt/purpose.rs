@@ -1,4 +1,4 @@
-//! What a token was made for (RFC 8725 section 3.11): id, logout, event and refresh tokens of the same issuer have the
+//! The purpose of a token (RFC 8725 section 3.11): id, logout, event and refresh tokens of the same issuer have the
 //! same signature, and often the same audience, as a session.
 //!
 //! `nonce` is no mark, since Keycloak before 24, authentik and Microsoft Graph put it into access tokens. Of the issuers

@@ -1,4 +1,4 @@
-//! What an RSA key must be before it verifies anything.
+//! The conditions that an RSA key must satisfy before it verifies anything.
 
 use super::InvalidKey;
 use super::number::significant;

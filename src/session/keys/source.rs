@@ -8,7 +8,7 @@ use super::set::KeySet;
 use super::version::KeySetVersion;
 use crate::session::internal::Internal;
 
-/// Where a verifier takes its keys from.
+/// A source of keys for a verifier.
 ///
 /// [`KeySet`] is the source of fixed keys, [`Jwks`](super::Jwks) that of a key server. Turn either, or one
 /// [`VerificationKey`], into an `Arc<dyn KeySource>` with `into()`; the constructors of

@@ -1,4 +1,4 @@
-//! Hears of changes: a connection of its own that listens.
+//! Receives change notices on a connection of its own.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,7 +21,7 @@ use super::row::told;
 use crate::store::deadline::ends;
 use crate::store::{ChangeListener, Changes, ErrorContext, Namespace, StoreError};
 
-/// Where to listen.
+/// The server and channel to listen on.
 pub(super) struct Source {
     pub(super) config: Config,
     pub(super) tls: MakeRustlsConnect,
@@ -122,7 +122,7 @@ impl fmt::Debug for Notices {
 impl Changes for Notices {
     async fn follow(&self, listener: &dyn ChangeListener, pace: Duration) -> StoreError {
         match self.attempt(listener, pace).await {
-            // Whoever listens tries again and again, and knows which failure is news.
+            // The listener tries again and again, and knows which failure is new.
             Err(failure) => self.context.describe("follow", failure),
         }
     }

@@ -84,7 +84,7 @@ impl Drop for Session {
     }
 }
 
-/// Lends a connection to nobody before all that was asked over it is answered: whoever came next would wait for that,
+/// Lends a connection to nobody before every question on it is answered: the next caller would wait for those answers,
 /// too, and for ever where nothing comes.
 async fn drain(connection: Object, deadline: Instant) {
     if !matches!(timeout_at(deadline, connection.simple_query("")).await, Ok(Ok(_))) {

@@ -1,4 +1,4 @@
-//! Where calls go: to one server, or to the one of a Cluster that has the key.
+//! Chooses the server of a call: the only one, or the one of a Cluster that has the key.
 
 use std::sync::Arc;
 

@@ -123,7 +123,7 @@ impl JwksBuilder {
     ///
     /// # Security
     ///
-    /// Whoever can answer in the place of that host sends keys of their own and signs in as anybody.
+    /// An attacker who can answer in the place of that host sends keys of their own, and signs in as any user.
     pub fn with_dangerous_plain_http(mut self) -> Self {
         self.allow_http = true;
         self

@@ -1,4 +1,4 @@
-//! What is known about fetches: the one under way, when the next may begin, when it should, what came of the last.
+//! The state of the fetches: the one under way, when the next may begin and when it should, and the outcome of the last.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,6 +1,6 @@
 //! The state behind a [`Jwks`](super::Jwks): the keys, what is known about fetches, and the tasks that make them.
 //!
-//! Requests read the keys without a lock. Whoever wants newer ones takes the lock for a moment, never over an await.
+//! Requests read the keys without a lock. A request that needs newer ones takes the lock for a moment, never over an await.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
