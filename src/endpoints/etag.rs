@@ -5,10 +5,10 @@ use http::HeaderValue;
 use crate::metadata::Version;
 
 /// What proxies put between a tag and the name of the coding, when they compress what they pass on: one hyphen Apache,
-/// Caddy and H2O, two hyphens Jetty, a semicolon older servlet filters.
+/// Caddy and H2O, two hyphens Jetty, a semicolon LiteSpeed and older servlet filters.
 const SEPARATORS: [&str; 3] = ["--", "-", ";"];
 
-const CODINGS: [&str; 5] = ["gzip", "br", "zstd", "deflate", "compress"];
+const CODINGS: [&str; 6] = ["gzip", "gz", "br", "zstd", "deflate", "compress"];
 
 pub(super) fn etag(version: Version) -> HeaderValue {
     // Quotes and hexadecimal digits always are a header value.
@@ -51,6 +51,7 @@ mod tests {
             "\"00000000000000ff-gzip\"",
             "\"00000000000000ff--gzip\"",
             "\"00000000000000ff;gzip\"",
+            "\"00000000000000ff;gz\"",
             "\"00000000000000ff-br\"",
             "\"00000000000000ff-zstd\"",
             "\"00000000000000ff-deflate\"",

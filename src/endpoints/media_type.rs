@@ -24,7 +24,7 @@ fn is_utf8(parameter: &[u8]) -> bool {
         },
         None => value.to_vec(),
     };
-    [&b"utf-8"[..], b"utf8", b"us-ascii"].iter().any(|name| charset.trim_ascii().eq_ignore_ascii_case(name))
+    [&b"utf-8"[..], b"utf8", b"us-ascii", b"ascii"].iter().any(|name| charset.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// What stands between semicolons that are not quoted.
@@ -62,6 +62,7 @@ mod tests {
             "application/json;charset=utf8",
             "application/json;charset=UTF8",
             "application/json; charset=us-ascii",
+            "application/json; charset=ascii",
             "application/json; charset=US-ASCII",
             "application/json; charset=\"utf8\"",
             "application/json;\tCharset=\"US-ASCII\" ",
