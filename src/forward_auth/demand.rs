@@ -73,7 +73,8 @@ const METHOD_HEADERS: [&str; 2] = ["x-forwarded-method", "x-original-method"];
 /// There are several methods. A proxy sets one of the headers and hands on the other as the client sent it, so a client
 /// could otherwise choose the method that needs no session or no proof.
 pub(super) fn forwarded_method(headers: &HeaderMap) -> Result<&str, AuthError> {
-    let told = || AuthError::because(AuthErrorKind::MalformedCredentials, "the method of the request is told in several ways");
+    let told =
+        || AuthError::because(AuthErrorKind::MalformedCredentials, "the method of the request is told in several ways");
     let mut method = None;
     for name in METHOD_HEADERS {
         let mut values = headers.get_all(name).into_iter();
@@ -146,9 +147,9 @@ mod tests {
     }
 
     fn method(headers: &[(&'static str, &'static str)]) -> Option<String> {
-        let headers = headers.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
         let mut map = HeaderMap::new();
         headers.for_each(|(name, value)| drop(map.append(name, value)));
         forwarded_method(&map).ok().map(str::to_owned)

@@ -299,7 +299,8 @@ mod tests {
     #[test]
     fn a_header_of_a_proxy_has_the_token_with_or_without_its_scheme() {
         let sources = TokenSources::new([TokenSource::header("X-Token").expect("a name"), TokenSource::bearer()]);
-        let token = |value: &'static str| find_in(&sources, &[("x-token", value.as_bytes()), ("authorization", b"Bearer A")]);
+        let token =
+            |value: &'static str| find_in(&sources, &[("x-token", value.as_bytes()), ("authorization", b"Bearer A")]);
         for value in ["H", "Bearer H", "bearer  H", "BEARER H"] {
             assert_eq!(token(value), Ok("H".to_owned()), "{value}");
         }

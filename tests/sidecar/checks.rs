@@ -62,7 +62,11 @@ impl Behind {
             assert_eq!((request.text("method"), request.text("path"), request.text("body")), (method, "/app/x", sent));
             assert_eq!(request.header("Authorization"), [alice.split_once(": ").expect("a header").1]);
         }
-        for (user, sent) in [("a\u{fc} b,%", "a%C3%BC%20b,%25"), ("\u{437}\u{43e}\u{44f}", "%D0%B7%D0%BE%D1%8F"), ("a\u{1f511}", "a%F0%9F%94%91")] {
+        for (user, sent) in [
+            ("a\u{fc} b,%", "a%C3%BC%20b,%25"),
+            ("\u{437}\u{43e}\u{44f}", "%D0%B7%D0%BE%D1%8F"),
+            ("a\u{1f511}", "a%F0%9F%94%91"),
+        ] {
             let odd = self.issuer.token_with(json!({ "sub": user, "exp": now() + 600 }));
             self.send("GET", "/app/x", &[&bearer(&odd)], "").request().is_of(sent);
         }
@@ -137,7 +141,8 @@ impl Behind {
         }
         for method in ["GET", "POST", "PATCH"] {
             self.send(method, "/app/x", &PREFLIGHT, "").refused(401);
-            for told in ["X-Forwarded-Method: OPTIONS", "X-Original-Method: OPTIONS", "X-HTTP-Method-Override: OPTIONS"] {
+            for told in ["X-Forwarded-Method: OPTIONS", "X-Original-Method: OPTIONS", "X-HTTP-Method-Override: OPTIONS"]
+            {
                 self.send(method, "/app/x", &[&PREFLIGHT[..], &[told]].concat(), "").refused(401);
             }
             let both = ["X-Forwarded-Method: OPTIONS", "X-Original-Method: OPTIONS", "Connection: X-Forwarded-Method"];
@@ -184,7 +189,8 @@ impl Behind {
     }
 
     fn websockets(&self, alice: &str) {
-        let handshake = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+        let handshake =
+            ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
         for connection in [
             &["Connection: Upgrade"][..],
             &["Connection: upgrade"],
@@ -209,7 +215,8 @@ impl Behind {
         }
         // A stranger has none.
         let mut client = Client::connect(self.proxy.address);
-        let answer = client.request("GET /app/socket HTTP/1.1", &[&handshake[..], &["Connection: Upgrade"]].concat(), "");
+        let answer =
+            client.request("GET /app/socket HTTP/1.1", &[&handshake[..], &["Connection: Upgrade"]].concat(), "");
         assert_eq!((answer.status, self.reached().len()), (401, 0));
     }
 
@@ -221,7 +228,9 @@ impl Behind {
         seen.request().is_of(USER);
         let chunked = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
         let mut client = Client::connect(self.proxy.address);
-        client.write(&format!("POST /app/x HTTP/1.1\r\nHost: localhost\r\n{alice}\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"));
+        client.write(&format!(
+            "POST /app/x HTTP/1.1\r\nHost: localhost\r\n{alice}\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"
+        ));
         assert_eq!(client.answer(false).status, 200);
         let reached = self.reached();
         assert!(reached.len() == 1 && reached[0].text("body") == long, "the chunks are others");
@@ -281,9 +290,12 @@ impl Behind {
     fn connections_are_shared_by_users(&self) {
         let [alice, bob] = ["alice", "bob"].map(|user| bearer(&self.issuer.token(user)));
         let mut client = Client::connect(self.proxy.address);
-        for (headers, user) in
-            [(&[alice.as_str()][..], "alice"), (&[&bob], "bob"), (&[&alice], "alice"), (&[&alice, "X-User-Id: bob"], "alice")]
-        {
+        for (headers, user) in [
+            (&[alice.as_str()][..], "alice"),
+            (&[&bob], "bob"),
+            (&[&alice], "alice"),
+            (&[&alice, "X-User-Id: bob"], "alice"),
+        ] {
             assert_eq!(client.request("GET /app/x HTTP/1.1", headers, "").status, 200);
             let reached = self.reached();
             assert_eq!(reached.len(), 1);
@@ -298,7 +310,9 @@ impl Behind {
 
     fn old_and_hesitant_clients(&self, alice: &str) {
         let mut client = Client::connect(self.proxy.address);
-        client.write(&format!("POST /app/x HTTP/1.1\r\nHost: localhost\r\n{alice}\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n"));
+        client.write(&format!(
+            "POST /app/x HTTP/1.1\r\nHost: localhost\r\n{alice}\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n"
+        ));
         let mut answer = client.answer(false);
         if answer.status == 100 {
             client.write("a body");
@@ -338,7 +352,9 @@ impl Behind {
         assert!(matches!(length, None | Some("0")), "{check}");
         assert!(!check.contains("transfer-encoding") && !check.contains("a body"), "{check}");
         assert!(check.contains(&alice.to_ascii_lowercase()), "{check}");
-        let method = check.lines().find(|line| line.starts_with("x-forwarded-method:") || line.starts_with("x-original-method:"));
+        let method = check
+            .lines()
+            .find(|line| line.starts_with("x-forwarded-method:") || line.starts_with("x-original-method:"));
         assert!(proxy.asks_with_the_request || method.is_some_and(|line| line.ends_with(": put")), "{check}");
     }
 

@@ -43,7 +43,11 @@ fn the_documented_annotations_are_the_tested_ones() {
     let block = section.split("```").nth(1).expect("a block");
     let value = |name: &str| {
         let annotation = format!("nginx.ingress.kubernetes.io/{name}: ");
-        block.lines().find_map(|line| line.trim().strip_prefix(&annotation)).expect("it is documented").trim_matches('"')
+        block
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(&annotation))
+            .expect("it is documented")
+            .trim_matches('"')
     };
     let tested = Proxy::INGRESS_NGINX.configuration;
     assert!(value("auth-url").ends_with(":8787/auth") && tested.contains("set $target http://{SIDECAR}/auth;"));

@@ -42,7 +42,12 @@ fn issuer_and_audiences() {
     let with = |claims: Value| bearer(&token(&issuer, &claims));
     let of = |audience: Value| with(json!({ "aud": audience }));
     let good = [of(json!("web")), of(json!("api")), of(json!(["other", "api"]))];
-    let bad = [with(json!({})), of(json!("web,api")), of(json!("")), with(json!({ "aud": "web", "iss": "https://other.example" }))];
+    let bad = [
+        with(json!({})),
+        of(json!("web,api")),
+        of(json!("")),
+        with(json!({ "aud": "web", "iss": "https://other.example" })),
+    ];
     for token in &good {
         assert_eq!(statuses(&sidecar, [&[token]]), [200]);
     }
@@ -85,7 +90,8 @@ fn places_of_tokens() {
         statuses(&sidecar, [&[&header], &[&scheme], &[&bearer(&token)], &[&cookie_only, "rid: anti-csrf"]]),
         [200, 200, 401, 200]
     );
-    let twice = statuses(&sidecar, [&[&header, &header], &["X-Forwarded-Access-Token: x", &cookie_only, "rid: anti-csrf"]]);
+    let twice =
+        statuses(&sidecar, [&[&header, &header], &["X-Forwarded-Access-Token: x", &cookie_only, "rid: anti-csrf"]]);
     assert_eq!(twice, [401, 401], "a later place is no fallback for a bad token");
 
     let sidecar = spaced(&issuer, &[("SESSION_COOKIE", "__Host-session"), ("ANTI_CSRF", "NONE")]);
@@ -121,7 +127,8 @@ fn metadata_and_the_log() {
     let updated = sidecar.send("PATCH", "/metadata", &[&alice, "Content-Type: application/json"], r#"{"x":1}"#);
     assert_eq!((updated.status(), updated.body()), (200, br#"{"x":1}"#.as_slice()));
     let files = fs::read_dir(directory.path()).expect("it is there").map(|file| file.expect("a file").file_name());
-    let others: Vec<_> = files.filter(|name| !["x.db", "x.db-wal", "x.db-shm"].iter().any(|ours| name == ours)).collect();
+    let others: Vec<_> =
+        files.filter(|name| !["x.db", "x.db-wal", "x.db-shm"].iter().any(|ours| name == ours)).collect();
     assert!(directory.path().join("x.db").is_file() && others.is_empty(), "{others:?}");
     assert_eq!(sidecar.stop(), Some(0));
 }
@@ -135,9 +142,14 @@ fn preflights() {
     let answer = sidecar.send("GET", "/auth/role/admin", &preflight, "");
     assert_eq!((answer.status(), header(&answer, "x-user-id")), (200, vec![""]));
     assert_eq!(statuses(&sidecar, [&preflight, &original, &preflight[1..], &preflight[..2]]), [200, 200, 401, 401]);
-    let [mixed, twice] = [["X-Original-Method: POST"], ["X-Forwarded-Method: OPTIONS"]].map(|more| [&preflight[..], &more].concat());
+    let [mixed, twice] =
+        [["X-Original-Method: POST"], ["X-Forwarded-Method: OPTIONS"]].map(|more| [&preflight[..], &more].concat());
     assert_eq!(statuses(&sidecar, [&mixed, &twice]), [401, 401], "a client must not choose");
-    assert_eq!(sidecar.send("OPTIONS", "/auth", &preflight[1..], "").status(), 401, "the check's own method is the proxy's");
+    assert_eq!(
+        sidecar.send("OPTIONS", "/auth", &preflight[1..], "").status(),
+        401,
+        "the check's own method is the proxy's"
+    );
     assert_eq!(sidecar.send("OPTIONS", "/auth/-/x", &preflight[1..], "").status(), 200);
     assert_eq!(sidecar.send("POST", "/auth/-/x", &preflight, "").status(), 401);
     let sidecar = spaced(&issuer, &[("REFUSE_PREFLIGHTS", "true")]);
@@ -209,7 +221,8 @@ fn help_names_each_setting_and_no_value() {
 fn a_failure_is_told_with_its_causes() {
     let issuer = Issuer::start();
     let fails = |url: &str| {
-        let keys = [("JWKS_URL", issuer.jwks_url()), ("ANY_AUDIENCE", "true"), ("LISTEN", "127.0.0.1:0"), ("LOG", "error")];
+        let keys =
+            [("JWKS_URL", issuer.jwks_url()), ("ANY_AUDIENCE", "true"), ("LISTEN", "127.0.0.1:0"), ("LOG", "error")];
         let (code, error) = refused(&[&keys[..], &[("DATABASE_URL", url)]].concat(), &[]);
         let told: Vec<_> = error.lines().filter(|line| line.starts_with("user-metadata-auth: ")).collect();
         assert_eq!((code, told.len()), (Some(1), 1), "{error}");
@@ -245,6 +258,10 @@ fn a_failure_is_told_with_its_causes() {
 fn a_port_that_is_taken_is_told() {
     let (issuer, taken) = (Issuer::start(), std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
     let address = taken.local_addr().expect("it is bound").to_string();
-    let (code, error) = refused(&[("JWKS_URL", issuer.jwks_url()), ("ANY_AUDIENCE", "true"), ("LISTEN", &address)], &[]);
-    assert!(code == Some(1) && error.contains(&format!("cannot listen on {address}: Address already in use")), "{error}");
+    let (code, error) =
+        refused(&[("JWKS_URL", issuer.jwks_url()), ("ANY_AUDIENCE", "true"), ("LISTEN", &address)], &[]);
+    assert!(
+        code == Some(1) && error.contains(&format!("cannot listen on {address}: Address already in use")),
+        "{error}"
+    );
 }

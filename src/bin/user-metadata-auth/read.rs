@@ -43,7 +43,10 @@ fn environment(command: &Command, given: &[OsString]) -> Result<Vec<OsString>, S
     let set = |argument: &clap::Arg| {
         let (name, flag) = (argument.get_env()?, format!("--{}", argument.get_long()?));
         let is_flag = |given: &OsString| {
-            given.to_str().and_then(|given| given.strip_prefix(&flag)).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            given
+                .to_str()
+                .and_then(|given| given.strip_prefix(&flag))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         };
         if given.iter().any(is_flag) {
             return None;
@@ -83,9 +86,8 @@ fn in_words(error: clap::Error) -> clap::Error {
             settings::command().error(error.kind(), format!("{name} cannot be {value:?}: {reason}"))
         }
         // What follows no flag is not repeated: it may be a URL with a password.
-        ErrorKind::UnknownArgument if !argument.starts_with('-') => {
-            settings::command().error(ErrorKind::UnknownArgument, "settings are flags, and there is a value without one")
-        }
+        ErrorKind::UnknownArgument if !argument.starts_with('-') => settings::command()
+            .error(ErrorKind::UnknownArgument, "settings are flags, and there is a value without one"),
         _ => error,
     }
 }
@@ -115,7 +117,10 @@ mod tests {
         for (arguments, words) in [
             (&["--issuer=i", "--listen=80\n80"][..], r#"LISTEN cannot be "80\n80": invalid socket address syntax"#),
             (&["--issuer=i", "--leeway=1m"], r#"LEEWAY cannot be "1m": invalid digit found in string"#),
-            (&["--issuer=i", "--tokens=jtw"], r#"TOKENS cannot be "jtw": possible are jwt, supertokens, supertokens-static"#),
+            (
+                &["--issuer=i", "--tokens=jtw"],
+                r#"TOKENS cannot be "jtw": possible are jwt, supertokens, supertokens-static"#,
+            ),
             (&["--issuer=i", "--log=loud"], r#"LOG cannot be "loud""#),
             (&["--issuer=i", "--offline-start=yes"], r#"OFFLINE_START cannot be "yes": possible are true, false"#),
             (&["--issuer=i", "--anti-csrf=off"], r#"ANTI_CSRF cannot be "off""#),
@@ -145,7 +150,10 @@ mod tests {
     /// Names that stand in help, in the table of the documentation, and here.
     #[test]
     fn help_and_documentation_have_each_setting() {
-        let names: Vec<_> = settings::command().get_arguments().filter_map(|argument| argument.get_env().map(|name| name.display().to_string())).collect();
+        let names: Vec<_> = settings::command()
+            .get_arguments()
+            .filter_map(|argument| argument.get_env().map(|name| name.display().to_string()))
+            .collect();
         let help = settings::command().render_help().to_string();
         let in_help = help.split("[env: ").skip(1).filter_map(|rest| rest.split(']').next());
         assert_eq!(in_help.collect::<Vec<_>>(), names);

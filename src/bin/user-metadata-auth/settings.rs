@@ -163,7 +163,9 @@ impl Settings {
         match (&self.jwks_url, &self.supertokens_connection_uri) {
             (None, None) => return missing("JWKS_URL or SUPERTOKENS_CONNECTION_URI must be set"),
             (Some(_), Some(_)) => {
-                return conflict("JWKS_URL and SUPERTOKENS_CONNECTION_URI are both set, and not both can be".to_owned());
+                return conflict(
+                    "JWKS_URL and SUPERTOKENS_CONNECTION_URI are both set, and not both can be".to_owned(),
+                );
             }
             _ => {}
         }
@@ -188,7 +190,9 @@ impl Settings {
                 ("LEEWAY", self.leeway.is_some()),
             ];
             if let Some((name, _)) = only_jwt.iter().find(|(_, set)| *set) {
-                return conflict(format!("{name} is for TOKENS=jwt: the tokens of SuperTokens have a form of their own"));
+                return conflict(format!(
+                    "{name} is for TOKENS=jwt: the tokens of SuperTokens have a form of their own"
+                ));
             }
         }
         self.token_sources().map(drop).map_err(|error| (ErrorKind::ValueValidation, error.to_string()))
