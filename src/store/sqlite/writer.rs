@@ -3,9 +3,10 @@
 //! A group is what is in the queue while it is being built, never what a timer gathered, so a lone write is as fast as
 //! a transaction of its own.
 
+use std::mem;
 use std::sync::Arc;
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{self, Checkpoints};
 use super::error;
 use super::query::Writes;
 use super::queue::{Job, Queue, Server};
@@ -62,7 +63,7 @@ struct Stuck;
 /// Serves the queue until it ends.
 pub(super) fn run(queue: &Arc<WriteQueue>, writes: Writes<'_>, limits: Limits, checkpoints: Checkpoints) {
     let _server = Server(queue.clone());
-    let mut writer = Writer { queue, writes, limits, checkpoints };
+    let mut writer = Writer { queue, writes, limits, checkpoints, pages: 0 };
     while queue.wait() {
         if let Err(Stuck) = writer.group() {
             tracing::error!("the metadata store cannot undo a transaction and takes no more writes");
@@ -76,6 +77,8 @@ struct Writer<'a, 'c> {
     writes: Writes<'c>,
     limits: Limits,
     checkpoints: Checkpoints,
+    /// Pages that were written since the last commit.
+    pages: u32,
 }
 
 impl Writer<'_, '_> {
@@ -146,7 +149,7 @@ impl Writer<'_, '_> {
                 (Some(failed), Err(_)) => Err(error::rolled_back(failed)),
             });
         }
-        self.checkpoints.after_commit(pausing);
+        self.checkpoints.after_commit(pausing, mem::take(&mut self.pages));
         Ok(())
     }
 
@@ -193,9 +196,14 @@ impl Writer<'_, '_> {
             },
         };
         *bytes += written.document.len();
+        self.pages += checkpoint::pages_of(&written.document);
         match row {
             Some(row) => self.writes.replace(row, fresh, &written.document)?,
-            None => self.writes.insert(&write.user, fresh, &written.document)?,
+            None => {
+                // That of the index.
+                self.pages += 1;
+                self.writes.insert(&write.user, fresh, &written.document)?;
+            }
         }
         Ok(Ok(Some(written)))
     }
@@ -207,6 +215,7 @@ impl Writer<'_, '_> {
                 return Ok(Err(StoreError::precondition_failed(version)));
             }
         }
+        self.pages += 2;
         self.writes.delete(&write.user)?;
         Ok(Ok(None))
     }
