@@ -165,11 +165,11 @@ fn file(path: &Path, creates: bool) -> Result<PathBuf, Failure> {
 fn connect(path: &Path, access: OpenFlags, power_cut_safe: bool) -> Result<Connection, Failure> {
     // Each connection is used by one thread at a time, so SQLite need not lock it.
     let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && connection.is_readonly("main")? {
+    query::be_patient(&mut connection)?;
+    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && query::is_read_only(&connection)? {
         // SQLite opens for reading what it cannot open for writing.
         return Err(no_file(path, io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
     }
-    query::be_patient(&mut connection)?;
     query::configure(&connection, power_cut_safe, checkpoint::LOG_BYTES)?;
     Ok(connection)
 }

@@ -87,6 +87,17 @@ pub(super) fn migrate(connection: &Connection, step: &str, version: u32) -> Resu
     connection.pragma_update(None, "user_version", version)
 }
 
+/// Tells whether the file was opened for reading, by the begin of a write: `Connection::is_readonly` has another argument
+/// in each of several versions of rusqlite.
+pub(super) fn is_read_only(connection: &Connection) -> Result<bool> {
+    match connection.execute(BEGIN_WRITE, ()) {
+        Ok(_) => connection.execute(ROLLBACK, ()).map(|_| false),
+        Err(error) if error::is_busy(&error) => Ok(false),
+        Err(error) if error::is_read_only(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Turns the write-ahead log on; `false` when the file system cannot have one. The file remembers it.
 pub(super) fn use_wal(connection: &Connection) -> Result<bool> {
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
