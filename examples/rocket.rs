@@ -8,7 +8,7 @@ mod app;
 
 use std::io::Cursor;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::time::Duration;
 
 use app::{App, Cleared, Reply, Shutdown, Updated};
 use rocket::config::{Config, LogLevel};
@@ -16,7 +16,8 @@ use rocket::data::{Capped, Data, ToByteUnit};
 use rocket::fairing::AdHoc;
 use rocket::http::{ContentType, Status};
 use rocket::response::{self, Responder};
-use rocket::{Request, Response, State, catch, catchers, get, post, routes};
+use rocket::{Ignite, Request, Response, Rocket, State, catch, catchers, get, post, routes};
+use tokio::runtime::Runtime;
 use tower_user_metadata::adapter::rocket::{UserMetadata, refusal};
 use tower_user_metadata::endpoints::Problem;
 use tower_user_metadata::{Authenticator, MetadataUpdate, StoreError, UserMetadataHandle};
@@ -32,10 +33,10 @@ async fn main() -> Result<(), app::Error> {
     let mut config = Config { address: address.ip(), port: address.port(), ..Config::default() };
     // Rocket logs to where the application says that it listens.
     config.log_level = LogLevel::Off;
-    // Told to stop by `Shutdown`, as every example is. Half of the ten seconds that it waits.
+    // Told to stop by `Shutdown`, as every example is, which gives requests in flight ten seconds.
     config.shutdown.ctrlc = false;
     config.shutdown.signals.clear();
-    (config.shutdown.grace, config.shutdown.mercy) = (5, 1);
+    (config.shutdown.grace, config.shutdown.mercy) = (10, 1);
 
     let announced = app.clone();
     let rocket = rocket::custom(config)
@@ -52,18 +53,31 @@ async fn main() -> Result<(), app::Error> {
         .await?;
 
     let shutdown = Shutdown::on_signal()?;
-    let (begun, handle) = (shutdown.begun(), rocket.shutdown());
-    // The task that runs the server tells it to stop. Another one could do so between Rocket's look at the signal and its look
-    // at the server, which then seems to have ended by itself, and no request in flight is waited for.
-    let server = async {
-        let mut launch = pin!(rocket.launch());
-        tokio::select! {
-            ended = &mut launch => return ended.map(drop),
-            () = begun => handle.notify(),
-        }
-        launch.await.map(drop)
-    };
+    let server = serve(rocket, shutdown.begun());
     shutdown.finish(Box::pin(server), &*app.store).await
+}
+
+/// Runs the server until it is told to stop and its connections have ended.
+///
+/// Told to stop, Rocket lets idle connections go and still waits for all of its grace, if there was a connection when it
+/// looked. In a runtime of its own the tasks are those of connections, so that it can be seen when there are none.
+async fn serve(rocket: Rocket<Ignite>, begun: impl Future<Output = ()>) -> Result<(), app::Error> {
+    let runtime = Runtime::new()?;
+    let tasks = runtime.handle().metrics();
+    let handle = rocket.shutdown();
+    let mut server = runtime.spawn(rocket.launch());
+    let result = tokio::select! {
+        ended = &mut server => ended.map_err(app::Error::from).and_then(|ended| Ok(ended.map(drop)?)),
+        () = begun => {
+            handle.notify();
+            while tasks.num_alive_tasks() > usize::from(!server.is_finished()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok(())
+        }
+    };
+    runtime.shutdown_background();
+    result
 }
 
 #[get("/userinfo")]

@@ -113,7 +113,7 @@ pub enum ConfigError {
         problem: &'static str,
     },
     /// The file of a store cannot be created or opened.
-    #[error("the database file `{}` cannot be opened (a missing file is created, a missing directory is not)", .path.display())]
+    #[error("the database file `{}` cannot be opened", .path.display())]
     StoreFile {
         /// The file.
         path: PathBuf,

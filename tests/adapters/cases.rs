@@ -5,10 +5,10 @@ use tower_user_metadata::Authenticator;
 
 use crate::shared::{
     Answer, Headers, admin, authenticator, authenticator_on, bad_bodies, bearer, endpoints_answer, forbidden_answer,
-    json, layer_answer, signed_in, small_store, strangers,
+    json, layer_answer, preflight, signed_in, small_store, strangers,
 };
 
-/// An application with these routes, all of them for `POST`:
+/// An application with these routes, all of them for `POST`, and the first and the third also for `OPTIONS`:
 ///
 /// | Path | Takes | Answers |
 /// |---|---|---|
@@ -79,6 +79,35 @@ pub(crate) async fn bad_bodies_get_the_answers_of_the_endpoints_and_change_nothi
     assert_eq!(put("/endpoints", Method::POST, vec![], b"").await.status, 405);
 }
 
+pub(crate) async fn a_preflight_passes_without_a_session<A: Application>() {
+    let options = async |app: &A, path: &str, headers: Headers| app.send(Method::OPTIONS, path, headers, b"").await;
+    let with = |headers: Headers| [preflight(), headers].concat();
+    let app = A::new(&authenticator()).await;
+    // Credentials that do not belong there are not looked at, good or bad.
+    for credentials in [vec![], signed_in(&bearer()), signed_in("Bearer x"), [signed_in("x"), signed_in("y")].concat()]
+    {
+        let greeted = options(&app, "/greet", with(credentials.clone())).await;
+        assert_eq!((greeted.status, &*greeted.body), (200, "stranger"), "{credentials:?}");
+        let refused = options(&app, "/user", with(credentials.clone())).await;
+        assert_eq!(refused, layer_answer(vec![]).await, "{credentials:?}");
+        let ready_made = options(&app, "/endpoints", with(credentials.clone())).await;
+        assert_eq!((ready_made.status, &*ready_made.body), (204, ""), "{credentials:?}");
+        assert_eq!(ready_made.headers[http::header::ALLOW], "GET, HEAD, PATCH, DELETE");
+    }
+    for headers in [vec![], preflight()[..1].to_vec(), preflight()[1..].to_vec()] {
+        assert_eq!(options(&app, "/endpoints", headers).await.status, 401);
+    }
+    assert_eq!(app.send(Method::PATCH, "/endpoints", preflight(), b"{}").await.status, 401);
+
+    let app = A::new(&authenticator().with_preflights_refused()).await;
+    for path in ["/user", "/endpoints"] {
+        assert_eq!(options(&app, path, preflight()).await.status, 401, "{path}");
+    }
+    assert_eq!(options(&app, "/greet", preflight()).await.body, "stranger");
+    assert_eq!(options(&app, "/greet", with(signed_in(&bearer()))).await.body, "alice");
+    assert_eq!(options(&app, "/greet", with(signed_in("Bearer x"))).await.status, 401);
+}
+
 pub(crate) async fn an_optional_middleware_refuses_strangers_only_where_a_session_is_needed<A: Application>() {
     let app = A::new(&authenticator()).await;
     assert_eq!(app.post("/nested/greet", signed_in(&bearer())).await.body, "alice");
@@ -108,6 +137,7 @@ macro_rules! guards {
             a_session_reaches_the_handler_and_a_role_is_demanded_where_it_is()
             an_optional_session_is_none_only_without_credentials()
             bad_bodies_get_the_answers_of_the_endpoints_and_change_nothing()
+            a_preflight_passes_without_a_session()
         }
     };
 }

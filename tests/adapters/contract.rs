@@ -39,6 +39,22 @@ fn every_example_gives_the_same_answers() {
 }
 
 #[test]
+fn no_example_stores_an_update_that_did_not_come_whole() {
+    let issuer = Issuer::start();
+    thread::scope(|scope| {
+        for name in EXAMPLES {
+            let issuer = &issuer;
+            scope.spawn(move || {
+                let directory = tempfile::tempdir().expect("a directory");
+                let example = Example::trusting(name, directory.path(), issuer);
+                println!("{name}");
+                adapter::check_unfinished(example.address, |kind| issuer.mint(kind));
+            });
+        }
+    });
+}
+
+#[test]
 fn a_connection_serves_many_requests_also_after_refused_ones() {
     let issuer = Issuer::start();
     let token = issuer.token("alice");

@@ -27,7 +27,7 @@ pub(crate) struct Example {
 impl Example {
     /// Starts the example with a database in `directory`, and takes the sessions of this issuer.
     pub(crate) fn trusting(name: &str, directory: &Path, issuer: &Issuer) -> Self {
-        Self::start(name, directory, &[("JWKS_URL", issuer.jwks_url())])
+        Self::start(name, directory, &issued_by(issuer))
     }
 
     pub(crate) fn start(name: &str, directory: &Path, settings: &[(&str, &str)]) -> Self {
@@ -112,6 +112,11 @@ impl Drop for Example {
     }
 }
 
+/// The settings for the sessions of this issuer, whose keys sign for nobody else.
+pub(crate) fn issued_by(issuer: &Issuer) -> [(&'static str, &str); 2] {
+    [("JWKS_URL", issuer.jwks_url()), ("ANY_AUDIENCE", "true")]
+}
+
 /// The text of an update or a clear on a connection of its own.
 pub(crate) fn post(path: &str, token: &str, body: &str) -> String {
     let (head, length) = (head(token), body.len());
@@ -150,7 +155,7 @@ fn head(token: &str) -> String {
 /// The example with a database in `directory`, and on a free port where it listens by itself.
 fn command(name: &str, directory: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary(name));
-    for name in ["JWKS_URL", "ISSUER", "AUDIENCE"] {
+    for name in ["JWKS_URL", "ISSUER", "AUDIENCE", "ANY_AUDIENCE"] {
         command.env_remove(name);
     }
     let database = format!("sqlite://{}", directory.join("metadata.db").display());
@@ -168,6 +173,12 @@ pub(crate) fn function_environment(gateway: &Gateway) -> [(&'static str, String)
         ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
     ]
+}
+
+/// What the example says that does not start with these settings, and how it ends.
+pub(crate) fn refused(name: &str, directory: &Path, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = command(name, directory, settings).stderr(Stdio::piped()).output().expect("the example starts");
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
 }
 
 fn binary(name: &str) -> std::path::PathBuf {

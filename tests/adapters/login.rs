@@ -30,7 +30,7 @@ fn the_development_login_issues_sessions() {
 #[test]
 fn a_login_that_is_not_one_is_refused() {
     let form = r#"{"message":"the body must be {\"userId\":\"…\"}"}"#;
-    let long = format!(r#"{{"userId":"{}"}}"#, "x".repeat(129));
+    let long = format!(r#"{{"userId":"{}"}}"#, "x".repeat(256));
     for name in everywhere() {
         let directory = tempfile::tempdir().expect("a directory");
         let example = Example::start(name, directory.path(), &[]);
@@ -48,7 +48,7 @@ fn a_login_that_is_not_one_is_refused() {
             (r#"{"userId":"alice"}{}"#, form),
             (r#"{"userId":""}"#, r#"{"message":"a user id must not be empty"}"#),
             (r#"{"userId":"a\u0000"}"#, r#"{"message":"a user id must not hold control characters"}"#),
-            (&long, r#"{"message":"a user id has at most 128 characters"}"#),
+            (&long, r#"{"message":"a user id has at most 255 characters"}"#),
         ] {
             let answer = login(&example, body);
             assert_eq!((answer.status(), answer.body_text().as_str()), (400, message), "{name}: {body}");

@@ -15,6 +15,7 @@ mod poem;
 mod policy;
 mod rocket;
 mod salvo;
+mod settings;
 mod shared;
 mod tonic;
 mod warp;

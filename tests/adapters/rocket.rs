@@ -7,7 +7,7 @@ use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::response::Responder;
-use rocket::{Build, Rocket, get, post, routes};
+use rocket::{Build, Rocket, get, options, post, routes};
 use tower_user_metadata::adapter::rocket::{Claims, Demand, Optional, UserMetadata, refusal};
 use tower_user_metadata::endpoints::{Problem, UserMetadataEndpoints};
 use tower_user_metadata::session::claims::{ClaimValidator, PrimitiveArrayClaim};
@@ -35,6 +35,11 @@ fn user_id(session: Session, metadata: UserMetadataHandle) -> String {
     session.user_id().as_str().to_owned()
 }
 
+#[options("/user")]
+fn preflighted_user(session: Session) -> String {
+    session.user_id().as_str().to_owned()
+}
+
 #[post("/admin")]
 fn admins(_admin: Claims<Admin>, session: Session) -> String {
     session.user_id().as_str().to_owned()
@@ -44,6 +49,11 @@ fn admins(_admin: Claims<Admin>, session: Session) -> String {
 fn greet(session: Optional<Session>, metadata: Optional<UserMetadataHandle>) -> String {
     assert_eq!(session.0.is_some(), metadata.0.is_some());
     session.0.map_or_else(|| "stranger".to_owned(), |session| session.user_id().as_str().to_owned())
+}
+
+#[options("/greet")]
+fn preflighted_greet(session: Optional<Session>, metadata: Optional<UserMetadataHandle>) -> String {
+    greet(session, metadata)
 }
 
 #[post("/update", data = "<update>")]
@@ -66,7 +76,7 @@ fn application(sessions: Authenticator) -> Rocket<Build> {
     let config = rocket::Config { log_level: rocket::config::LogLevel::Off, ..rocket::Config::default() };
     rocket::custom(config)
         .attach(UserMetadata::fairing(sessions))
-        .mount("/", routes![user_id, admins, greet, update, blind, error])
+        .mount("/", routes![user_id, preflighted_user, admins, greet, preflighted_greet, update, blind, error])
         .mount("/endpoints", UserMetadataEndpoints::new())
 }
 

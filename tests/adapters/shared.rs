@@ -142,6 +142,14 @@ async fn answer_of(authenticator: Authenticator, headers: Headers) -> Answer {
     Answer::collect(response).await
 }
 
+/// The headers of a CORS preflight.
+pub(crate) fn preflight() -> Headers {
+    vec![
+        (http::header::ORIGIN, HeaderValue::from_static("https://app.example.com")),
+        (http::header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("PATCH")),
+    ]
+}
+
 /// The header of a body that is JSON.
 pub(crate) fn json() -> Headers {
     vec![(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]
@@ -150,6 +158,7 @@ pub(crate) fn json() -> Headers {
 /// Bodies that are no updates, with their content types, by what is wrong with them.
 pub(crate) fn bad_bodies() -> Vec<(&'static str, Headers, Vec<u8>)> {
     let kind = |kind: &'static str| vec![(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    let coding = |coding: &'static str| vec![(http::header::CONTENT_ENCODING, HeaderValue::from_static(coding))];
     let good = json;
     vec![
         ("empty", good(), b"".to_vec()),
@@ -165,6 +174,8 @@ pub(crate) fn bad_bodies() -> Vec<(&'static str, Headers, Vec<u8>)> {
         ("another content type", kind("text/plain"), b"{}".to_vec()),
         ("another charset", kind("application/json; charset=latin1"), b"{}".to_vec()),
         ("two content types", [good(), good()].concat(), b"{}".to_vec()),
+        ("a coded body", [good(), coding("gzip")].concat(), b"\x1f\x8b\x08\x00".to_vec()),
+        ("two codings", [good(), coding("identity, br")].concat(), b"{}".to_vec()),
     ]
 }
 

@@ -4,18 +4,19 @@ use http::{HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use tower::ServiceExt;
 use tower_user_metadata::adapter::warp::{
-    authenticated, metadata_update, optional_session, optional_user_metadata, recover, session, user_metadata,
+    authenticated, endpoints, metadata_update, optional_session, optional_user_metadata, recover, session,
+    user_metadata,
 };
-use tower_user_metadata::endpoints::Problem;
+use tower_user_metadata::endpoints::{Problem, UserMetadataEndpoints};
 use tower_user_metadata::{
-    AuthError, AuthErrorKind, MetadataUpdate, Session, StoreError, StoreErrorKind, UserMetadataHandle,
+    AuthError, AuthErrorKind, Authenticator, MetadataUpdate, Session, StoreError, StoreErrorKind, UserMetadataHandle,
 };
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::shared::{
     self, Answer, Headers, authenticator, authenticator_on, bad_bodies, bearer, endpoints_answer, layer_answer,
-    small_store, store_errors, strangers,
+    preflight, signed_in, small_store, store_errors, strangers,
 };
 
 fn user_id(session: Session, metadata: UserMetadataHandle) -> String {
@@ -134,6 +135,67 @@ async fn an_optional_session_is_none_only_without_credentials() {
         assert_eq!(get("/optional").header("authorization", bearer()).reply(&routes).await.body(), "alice");
         assert_eq!(Answer::new(get("/required").reply(&routes).await), layer_answer(vec![]).await);
     }
+}
+
+/// A filter that has a session to extract leaves a preflight to other routes, and is no refusal that would win over them.
+#[tokio::test]
+async fn a_preflight_is_left_to_other_routes_and_the_endpoints_answer_it() {
+    let options = warp::options().map(|| "of another route");
+    let app = |sessions: &Authenticator| {
+        let user = warp::path!("user").and(authenticated(sessions)).map(user_id);
+        let greet = warp::path!("greet").and(optional_session(sessions)).map(|session: Option<Session>| {
+            session.map_or_else(|| "stranger".to_owned(), |session| session.user_id().as_str().to_owned())
+        });
+        let ready_made = warp::path!("endpoints").and(endpoints(sessions, UserMetadataEndpoints::new()));
+        user.or(greet).or(ready_made).recover(recover).or(options).map(Reply::into_response).boxed()
+    };
+    let send = async |sessions: &Authenticator, path: &str, headers: Headers| {
+        let request = shared::request(Method::OPTIONS, headers, Full::new(Bytes::new()));
+        let mut request = request;
+        *request.uri_mut() = path.parse().expect("a path");
+        Answer::collect(warp::service(app(sessions)).oneshot(request).await.expect("a rejection is no error")).await
+    };
+    let sessions = authenticator();
+    for credentials in [vec![], signed_in(&bearer()), signed_in("Bearer x")] {
+        let headers = [preflight(), credentials].concat();
+        assert_eq!(send(&sessions, "/user", headers.clone()).await.body, "of another route");
+        assert_eq!(send(&sessions, "/greet", headers.clone()).await.body, "stranger");
+        let ready_made = send(&sessions, "/endpoints", headers).await;
+        assert_eq!(
+            (ready_made.status, &ready_made.headers["allow"]),
+            (204, &HeaderValue::from_static("GET, HEAD, PATCH, DELETE"))
+        );
+    }
+    for path in ["/user", "/endpoints"] {
+        assert_eq!(send(&sessions, path, vec![]).await, layer_answer(vec![]).await, "{path}");
+        let refusing = authenticator().with_preflights_refused();
+        assert_eq!(send(&refusing, path, preflight()).await, layer_answer(vec![]).await, "{path}");
+    }
+}
+
+/// warp's own filter for CORS stands around the routes, and answers before a session is asked for.
+#[tokio::test]
+async fn the_cors_filter_of_warp_answers_preflights() {
+    let cors = warp::cors()
+        .allow_origin("https://app.example.com")
+        .allow_methods(["PATCH"])
+        .allow_headers(["authorization", "content-type", "if-match"])
+        .expose_headers(["etag"])
+        .allow_credentials(true);
+    let routes = endpoints(&authenticator(), UserMetadataEndpoints::new()).recover(recover).with(cors);
+    let send = async |headers: Headers| {
+        let request = shared::request(Method::OPTIONS, headers, Full::new(Bytes::new()));
+        Answer::collect(warp::service(routes.clone()).oneshot(request).await.expect("a rejection is no error")).await
+    };
+    let allowed = send(preflight()).await;
+    assert_eq!((allowed.status, &*allowed.body), (200, ""));
+    assert_eq!(allowed.headers["access-control-allow-origin"], "https://app.example.com");
+    assert_eq!(allowed.headers["access-control-allow-credentials"], "true");
+    // What a page of another origin may read, it may also read of a refusal: so it sees that there is no session.
+    let request = shared::request(Method::GET, preflight()[..1].to_vec(), Full::new(Bytes::new()));
+    let refused = warp::service(routes.clone()).oneshot(request).await.expect("a rejection is no error");
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["access-control-allow-origin"], "https://app.example.com");
 }
 
 #[tokio::test]

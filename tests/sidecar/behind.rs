@@ -21,6 +21,8 @@ pub(crate) struct Proxy {
     pub(crate) configuration: &'static str,
     /// The check asks with the method of the client's request, under a path that ends with it.
     pub(crate) asks_with_the_request: bool,
+    /// Its configuration is made by a program that hands on every `Upgrade`.
+    pub(crate) hands_on_any_upgrade: bool,
     /// The status where the sidecar answers 503, and where there is none.
     pub(crate) outage: [u16; 2],
 }
@@ -31,14 +33,20 @@ impl Proxy {
         arguments: &["-c"],
         configuration: include_str!("nginx.conf"),
         asks_with_the_request: false,
+        hands_on_any_upgrade: false,
         outage: [500, 500],
     };
-    pub(crate) const INGRESS_NGINX: Self = Self { configuration: include_str!("ingress-nginx.conf"), ..Self::NGINX };
+    pub(crate) const INGRESS_NGINX: Self = Self {
+        configuration: include_str!("ingress-nginx.conf"),
+        hands_on_any_upgrade: true,
+        ..Self::NGINX
+    };
     pub(crate) const CADDY: Self = Self {
         program: "caddy",
         arguments: &["run", "--adapter", "caddyfile", "--config"],
         configuration: include_str!("Caddyfile"),
         asks_with_the_request: false,
+        hands_on_any_upgrade: false,
         outage: [503, 502],
     };
     pub(crate) const ENVOY: Self = Self {
@@ -46,6 +54,7 @@ impl Proxy {
         arguments: &["--disable-hot-restart", "--concurrency", "1", "--config-path"],
         configuration: include_str!("envoy.yaml"),
         asks_with_the_request: true,
+        hands_on_any_upgrade: false,
         outage: [503, 503],
     };
     pub(crate) const TRAEFIK: Self = Self {
@@ -58,6 +67,7 @@ impl Proxy {
         ],
         configuration: include_str!("traefik.yaml"),
         asks_with_the_request: false,
+        hands_on_any_upgrade: false,
         outage: [503, 500],
     };
 }

@@ -30,6 +30,8 @@ impl Behind {
         self.names_that_look_alike_are_no_way_in(&alice);
         self.what_connection_names_is_not_dropped(&alice);
         self.websockets(&alice);
+        self.other_upgrades(&alice, proxy);
+        self.two_tokens_are_none(&alice);
         self.bodies_reach_the_service_alone(&alice);
         self.large_headers(&token);
         self.paths_come_through(&alice);
@@ -218,6 +220,46 @@ impl Behind {
         let answer =
             client.request("GET /app/socket HTTP/1.1", &[&handshake[..], &["Connection: Upgrade"]].concat(), "");
         assert_eq!((answer.status, self.reached().len()), (401, 0));
+    }
+
+    /// A service that changes to HTTP/2 would hear all that follows from the client alone, without checks.
+    fn other_upgrades(&self, alice: &str, proxy: Proxy) {
+        let settings = "HTTP2-Settings: AAMAAABkAAQAAP__";
+        for upgrade in [
+            &["Upgrade: h2c"][..],
+            &["Upgrade: H2C"],
+            &["Upgrade: websocket, h2c"],
+            &["Upgrade: h2c,websocket"],
+            &["Upgrade: h2c", "Upgrade: websocket"],
+            &["Upgrade: websocket", "Upgrade: h2c"],
+            &["Upgrade: websocket-h2c"],
+            &["Upgrade: TLS/1.0"],
+        ] {
+            for path in ["/app/x", "/welcome/", "/public/"] {
+                for connection in ["Connection: Upgrade", "Connection: Upgrade, HTTP2-Settings"] {
+                    let headers = [&[alice, settings, connection], upgrade].concat();
+                    let answer = Client::connect(self.proxy.address).request(&format!("GET {path} HTTP/1.1"), &headers, "");
+                    let told = format!("{path}: {upgrade:?}: {connection}: {}", answer.status);
+                    for request in self.reached() {
+                        let upgrades = request.header("Upgrade").join(",").to_ascii_lowercase();
+                        let asked = request.header("Connection").join(",").to_ascii_lowercase().contains("upgrade");
+                        let harmless = !asked || ["", "websocket"].contains(&upgrades.as_str());
+                        assert!(harmless || proxy.hands_on_any_upgrade, "{told}: {request:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Neither the first nor the last of several is taken.
+    fn two_tokens_are_none(&self, alice: &str) {
+        let bob = bearer(&self.issuer.token("bob"));
+        for lines in [[alice, &bob], [&bob, alice], [alice, alice]] {
+            let seen = self.send("GET", "/app/x", &lines, "");
+            assert!([400, 401].contains(&seen.status()) && seen.reached.is_empty(), "{seen:?}");
+        }
+        let forged = ["X-User-Id: a", "x-user-id: b", "X-USER-ID: c", "X-Session-Handle: d", "X-Tenant-Id: e"];
+        self.send("GET", "/app/x", &[&forged[..], &[alice]].concat(), "").request().is_of(USER);
     }
 
     fn bodies_reach_the_service_alone(&self, alice: &str) {

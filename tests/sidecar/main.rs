@@ -73,6 +73,18 @@ fn a_check_says_who_it_is() {
 }
 
 #[test]
+fn a_check_may_have_many_headers() {
+    let issuer = Issuer::start();
+    let sidecar = Process::sidecar(&issuer, &[]);
+    let many: Vec<_> = (0..400).map(|number| format!("X-Number-{number}: {number}")).collect();
+    let token = bearer(&issuer.token(USER));
+    let headers: Vec<_> = many.iter().chain([&token]).map(String::as_str).collect();
+    assert_eq!(sidecar.send("GET", "/auth", &headers, "").status(), 200);
+    let large = format!("Cookie: {}", "a=bc; ".repeat(10_000));
+    assert_eq!(sidecar.send("GET", "/auth", &[&token, &large], "").status(), 200, "where the header decides");
+}
+
+#[test]
 fn a_cookie_needs_its_proof_by_the_method_of_the_client() {
     let issuer = Issuer::start();
     let sidecar = Process::sidecar(&issuer, &[]);

@@ -32,7 +32,8 @@ class Service(http.server.BaseHTTPRequestHandler):
             reached.append(told)
         if self.path.endswith("/updateinfo"):
             return self.update(body)
-        if self.headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in self.headers.get("Connection", "").lower():
+        asked = self.headers.get("Upgrade", "").lower() == "websocket" and "upgrade" in self.headers.get("Connection", "").lower()
+        if asked and "Sec-WebSocket-Key" in self.headers:
             return self.echo()
         self.answer(200, {"service": True})
 

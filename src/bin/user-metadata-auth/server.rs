@@ -29,6 +29,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long a client may take for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many headers a request may have: more than proxies let through by default, since nginx makes 500 of a refusal.
+const MAX_HEADERS: usize = 512;
+
 type Answer = Response<Full<Bytes>>;
 
 /// Serves until the program is told to stop, by SIGTERM or Ctrl-C.
@@ -104,7 +107,7 @@ where
         };
         let service = TowerToHyperService::new(service.clone());
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
         let connection = connections.watch(server.serve_connection(TokioIo::new(stream), service));
         // An error is one of the client's, who is gone.
         tokio::spawn(async { drop(connection.await) });

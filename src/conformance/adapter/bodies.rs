@@ -17,11 +17,20 @@ fn taken(tokens: &Tokens) -> Vec<Case> {
         Case::new("an announced update", post().header("Expect", "100-continue").json("{}"), unchanged()),
         Case::new("white space around the update", post().json(" \r\n\t{ }\n"), unchanged()),
         Case::new(
-            "a charset",
-            post().header("Content-Type", "Application/JSON; charset=UTF-8").with_body("{}"),
+            "a body that says it is not coded",
+            post().header("Content-Encoding", "Identity").json("{}"),
             unchanged(),
         ),
     ];
+    for (name, content_type) in [
+        ("a charset", "Application/JSON; charset=UTF-8"),
+        ("a charset without its hyphen", "application/json; charset=utf8"),
+        ("a charset that is a part of UTF-8", "application/json;charset=US-ASCII"),
+        ("a quoted charset", "application/json ; Charset=\"utf8\" "),
+        ("parameters that mean nothing", "application/json; version=1; x=\"; charset=latin1\""),
+    ] {
+        cases.push(Case::new(name, post().header("Content-Type", content_type).with_body("{}"), unchanged()));
+    }
     for (name, update, document) in [
         ("a field is set", r#"{"dddd":[1,2]}"#, r#"{"a":1,"bb":{"x":null},"ccc":"é","dddd":[1,2]}"#),
         ("a field is replaced whole", r#"{"ccc":{"y":1}}"#, r#"{"a":1,"bb":{"x":null},"ccc":{"y":1}}"#),
@@ -124,10 +133,18 @@ fn refused(tokens: &Tokens) -> Vec<Case> {
         ("a content type of forms", post().header("Content-Type", "application/x-www-form-urlencoded")),
         ("a merge patch", post().header("Content-Type", "application/merge-patch+json")),
         ("another charset", post().header("Content-Type", "application/json; charset=utf-16")),
+        ("two charsets", post().header("Content-Type", "application/json; charset=utf8; charset=latin1")),
         ("two content types", post().header("Content-Type", json).header("Content-Type", json)),
         ("a content type that is not ASCII", post().header("Content-Type", b"application/json\xff")),
     ] {
         cases.push(Case::new(format!("update: {name}"), request.with_body(r#"{"a":2}"#), unsupported()));
+    }
+    // The body is one that could be taken: what it says it is decides.
+    for codings in [&["gzip"][..], &["br"], &["deflate"], &["zstd"], &["gzip, br"], &["identity", "gzip"]] {
+        let request = codings.iter().fold(post(), |request, coding| request.header("Content-Encoding", coding));
+        let coded = Expected::problem(415, r#"{"message":"the body must not have a content coding"}"#);
+        let name = format!("update: coded with {}", codings.join(" and "));
+        cases.push(Case::new(name, request.json(r#"{"a":2}"#), coded.header("accept-encoding", "identity")));
     }
     cases
 }

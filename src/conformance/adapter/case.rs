@@ -6,7 +6,8 @@ use super::Answer;
 pub(super) const SEED: &str = r#"{"a":1,"bb":{"x":null},"ccc":"é"}"#;
 
 /// The headers that are compared: those that are not listed with an answer must not be there.
-const COMPARED: [&str; 10] = [
+const COMPARED: [&str; 11] = [
+    "accept-encoding",
     "accept-patch",
     "allow",
     "cache-control",

@@ -3,7 +3,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an application may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An answer as it came over the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,28 +85,41 @@ impl Answer {
         self.headers.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    /// Reads the last answer of the text, that is: what follows interim ones such as `100 Continue`.
+    /// The first answer of the text, with as much of its body as came.
+    pub(super) fn first(text: &[u8]) -> Option<Self> {
+        let mut answer = Self::split(text)?;
+        let length = answer.header("content-length").find_map(|length| length.parse().ok());
+        answer.body.truncate(length.unwrap_or(usize::MAX));
+        Some(answer)
+    }
+
+    /// The one whole answer of the text.
     fn parse(text: &[u8], head_only: bool) -> Option<Self> {
+        let answer = Self::split(text)?;
+        let lengths: Vec<_> = answer.header("content-length").map(str::parse::<usize>).collect();
+        // RFC 9110 section 6.4.1.
+        let no_body = head_only || [204, 304].contains(&answer.status);
+        let whole = match (lengths.as_slice(), no_body) {
+            ([Ok(length)], false) => *length == answer.body.len(),
+            ([Ok(_)] | [], true) => answer.body.is_empty(),
+            _ => false,
+        };
+        whole.then_some(answer)
+    }
+
+    /// The first answer of the text that is no interim one such as `100 Continue`, and all that follows as its body.
+    fn split(text: &[u8]) -> Option<Self> {
         let end = text.windows(4).position(|window| window == b"\r\n\r\n")?;
         let (head, body) = text.split_at_checked(end)?;
         let body = body.get(4..)?;
         let mut lines = std::str::from_utf8(head).ok()?.split("\r\n");
-        let status: u16 = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+        let status: u16 = lines.next()?.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
         if status < 200 {
-            return Self::parse(body, head_only);
+            return Self::split(body);
         }
         let headers = lines
             .map(|line| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())))
             .collect::<Option<Vec<_>>>()?;
-        let answer = Self { status, headers, body: body.to_owned() };
-        let lengths: Vec<_> = answer.header("content-length").map(str::parse::<usize>).collect();
-        // RFC 9110 section 6.4.1.
-        let no_body = head_only || [204, 304].contains(&status);
-        let whole = match (lengths.as_slice(), no_body) {
-            ([Ok(length)], false) => *length == body.len(),
-            ([Ok(_)] | [], true) => body.is_empty(),
-            _ => false,
-        };
-        whole.then_some(answer)
+        Some(Self { status, headers, body: body.to_owned() })
     }
 }

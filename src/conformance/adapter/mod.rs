@@ -19,7 +19,9 @@ mod client;
 mod report;
 mod routes;
 mod sessions;
+mod unfinished;
 
+use std::io;
 use std::net::SocketAddr;
 
 pub use case::Request;
@@ -129,7 +131,9 @@ struct Tokens {
 ///
 /// An answer is not as the contract demands: the text names all of them, with what came and what should have come.
 pub fn check(address: SocketAddr, mint: impl Fn(TokenKind) -> String) -> Report {
-    check_except(address, mint, &[])
+    let report = check_except(address, &mint, &[]);
+    check_unfinished(address, mint);
+    report
 }
 
 /// As [`check`], without these rows of the table: for a framework that decides them before the adapter is asked.
@@ -160,23 +164,48 @@ pub fn check_except(address: SocketAddr, mint: impl Fn(TokenKind) -> String, exc
     report
 }
 
+/// The part of [`check`] about bodies that end before their end, in every framing and in every way in which a client may
+/// leave: each is answered with a refusal or not at all, and nothing of it is stored.
+///
+/// A framework may take a connection that broke off for the end of the body, and what came of an update may be a valid
+/// one.
+///
+/// # Panics
+///
+/// As [`check`] does.
+pub fn check_unfinished(address: SocketAddr, mint: impl Fn(TokenKind) -> String) {
+    let token = mint(TokenKind::Good);
+    let broken = match fill(address, &token) {
+        Ok(()) => unfinished::broken(address, &token),
+        Err(problem) => vec![problem],
+    };
+    assert!(broken.is_empty(), "unfinished updates are not refused:\n{}", broken.join("\n"));
+}
+
 /// Fills the document, sends the request, and looks at the answer and at the document again.
 fn run(address: SocketAddr, tokens: &Tokens, case: &Case) -> Result<Answer, String> {
-    let signed_in = |request: Request| exchange(address, &request.bearer(&tokens.good).to_bytes());
-    let fill = || {
-        signed_in(Request::post("/clearinfo"))?;
-        signed_in(Request::post("/updateinfo").json(SEED))
-    };
-    match fill() {
-        Ok(filled) if filled.status() == 200 => {}
-        filled => return Err(format!("the document cannot be filled before the request: {filled:?}")),
-    }
+    fill(address, &tokens.good)?;
     let answer = exchange(address, &case.request.to_bytes()).map_err(|error| format!("no answer: {error}"))?;
     case.expected.compare(&answer)?;
-    let document = signed_in(Request::get("/userinfo")).map_err(|error| format!("no document afterwards: {error}"))?;
+    let document = signed_in(address, &tokens.good, Request::get("/userinfo"))
+        .map_err(|error| format!("no document afterwards: {error}"))?;
     if document.body() == case.after.as_bytes() {
         Ok(answer)
     } else {
         Err(format!("the document afterwards is {}, and should be {}", document.body_text(), case.after))
     }
+}
+
+/// Gives the user the document that each request finds.
+fn fill(address: SocketAddr, token: &str) -> Result<(), String> {
+    let filled = signed_in(address, token, Request::post("/clearinfo"))
+        .and_then(|_| signed_in(address, token, Request::post("/updateinfo").json(SEED)));
+    match filled {
+        Ok(filled) if filled.status() == 200 => Ok(()),
+        filled => Err(format!("the document cannot be filled before the request: {filled:?}")),
+    }
+}
+
+fn signed_in(address: SocketAddr, token: &str, request: Request) -> io::Result<Answer> {
+    exchange(address, &request.bearer(token).to_bytes())
 }

@@ -42,5 +42,22 @@ pub(super) fn cases(tokens: &Tokens) -> Vec<Case> {
         cases.push(Case::new(format!("GET {target}, signed in"), good(request.clone()), expected()));
         cases.push(Case::new(format!("GET {target}, signed out"), request, expected()));
     }
+    cases.extend(preflights());
+    cases
+}
+
+/// CORS preflights of routes that do not take `OPTIONS`: no session is asked for, and credentials are not looked at.
+fn preflights() -> Vec<Case> {
+    let preflight = |target| {
+        let request = Request::new("OPTIONS", target).header("Origin", "https://app.example.com");
+        request.header("Access-Control-Request-Method", "POST")
+    };
+    let mut cases = Vec::new();
+    for (target, allowed) in [("/userinfo", "GET, HEAD"), ("/updateinfo", "POST"), ("/clearinfo", "POST")] {
+        let expected = || Expected::application(405, r#"{"message":"method not allowed"}"#).header("allow", allowed);
+        let name = format!("a preflight of {target}");
+        cases.push(Case::new(name.clone(), preflight(target), expected()));
+        cases.push(Case::new(format!("{name} with a bad token"), preflight(target).bearer("broken"), expected()));
+    }
     cases
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use redis::ConnectionAddr;
 
 /// Where one server listens.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Address {
     Tcp(String, u16),
     #[cfg(unix)]

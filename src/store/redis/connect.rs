@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, RedisConnectionInfo};
+use redis::{
+    AsyncConnectionConfig, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, ServerError, Value,
+};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,23 +39,30 @@ impl Connector {
 
     /// A connection for calls.
     pub(super) async fn connect(&self, address: &Address) -> Result<Connection, Cause> {
-        let attempt = async {
-            let connection = self.attempt(address, &self.login, self.config()).await?;
-            // A server that refuses is sent the text of a script instead, when it does not know one.
-            let scripts = query::scripts();
-            let loaded = connection.calls.clone().send_packed_commands(&scripts, 0, scripts.len()).await;
-            loaded.map_err(Cause::connection)?;
+        self.patiently(address, async {
+            // The login is ours: the driver's says of a refusal only that there is one.
+            let anonymous = RedisConnectionInfo::default().set_skip_set_lib_name();
+            let connection = self.attempt(address, &anonymous, self.config()).await?;
+            self.log_in(&connection).await?;
             Ok(connection)
-        };
-        timeout(self.patience, attempt).await.unwrap_or_else(|_| Err(Cause::late()))
+        })
+        .await
     }
 
     /// A connection on which the server may also speak first; what it says so comes here, before the answer to
     /// anything that it has read later.
     pub(super) async fn listen(&self, address: &Address, said: UnboundedSender<PushInfo>) -> Result<Connection, Cause> {
         let login = self.login.clone().set_protocol(ProtocolVersion::RESP3);
-        let attempt = self.attempt(address, &login, self.config().set_push_sender(said));
-        timeout(self.patience, attempt).await.unwrap_or_else(|_| Err(Cause::late()))
+        self.patiently(address, self.attempt(address, &login, self.config().set_push_sender(said))).await
+    }
+
+    async fn patiently(
+        &self,
+        address: &Address,
+        attempt: impl Future<Output = Result<Connection, Cause>>,
+    ) -> Result<Connection, Cause> {
+        let outcome = timeout(self.patience, attempt).await.unwrap_or_else(|_| Err(Cause::slow()));
+        outcome.map_err(|cause| cause.at(address))
     }
 
     fn config(&self) -> AsyncConnectionConfig {
@@ -75,28 +84,77 @@ impl Connector {
                 let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
                 // A call is one write: nothing is gained by waiting for more.
                 stream.set_nodelay(true).map_err(failed)?;
-                let Some(tls) = &self.tls else { return start(stream, login, config).await };
+                let Some(tls) = &self.tls else { return self.start(stream, login, config).await };
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| Cause::new(StoreErrorKind::Internal, "no certificate can be valid for the host"))?;
-                start(tls.connect(name, stream).await.map_err(failed)?, login, config).await
+                // Less than the whole attempt, so that it is known what took so long.
+                let handshake = timeout(self.patience.mul_f64(0.75), tls.connect(name, stream)).await;
+                let stream = handshake.map_err(|_| Cause::silent_tls())?.map_err(|error| Cause::tls(&error))?;
+                self.start(stream, login, config).await
             }
             #[cfg(unix)]
             Address::Socket(path) => {
                 let stream = tokio::net::UnixStream::connect(path).await.map_err(failed)?;
-                start(stream, login, config).await
+                self.start(stream, login, config).await
             }
         }
     }
-}
 
-async fn start(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    login: &RedisConnectionInfo,
-    config: AsyncConnectionConfig,
-) -> Result<Connection, Cause> {
-    let (calls, driver) =
-        MultiplexedConnection::new_with_config(login, stream, config).await.map_err(Cause::connection)?;
-    Ok(Connection { calls, driver: tokio::spawn(driver).abort_handle() })
+    async fn start(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        login: &RedisConnectionInfo,
+        config: AsyncConnectionConfig,
+    ) -> Result<Connection, Cause> {
+        let connection = MultiplexedConnection::new_with_config(login, stream, config).await;
+        let (calls, driver) = connection.map_err(|error| self.first_contact(error))?;
+        Ok(Connection { calls, driver: tokio::spawn(driver).abort_handle() })
+    }
+
+    /// Says who we are, and makes the scripts known: a server that refuses the latter is sent the text of a script instead,
+    /// when it does not know one.
+    async fn log_in(&self, connection: &Connection) -> Result<(), Cause> {
+        let login = query::login(&self.login);
+        let demanded = login.len();
+        let mut commands = login.into_iter().chain(query::scripts());
+        let Some(first) = commands.next() else { return Ok(()) };
+        let mut others = Pipeline::new();
+        for command in commands {
+            others.add_command(command);
+        }
+        // The first by itself, though in the same breath: a server that lets nobody in says why instead of its answer, and
+        // closes; and of commands that are sent in one piece all answers are given, or none.
+        let (mut one, mut many) = (connection.calls.clone(), connection.calls.clone());
+        let (first, others) =
+            tokio::join!(one.send_packed_command(&first), many.send_packed_commands(&others, 0, others.len()));
+        let first = match first {
+            Ok(answer) => answer,
+            Err(error) => match ServerError::try_from(error) {
+                Ok(refusal) => Value::ServerError(refusal),
+                Err(error) => return Err(self.first_contact(error)),
+            },
+        };
+        let refused = |answer: &Value| matches!(answer, Value::ServerError(refusal) if query::lets_nobody_in(refusal));
+        if let Value::ServerError(refusal) = &first
+            && (demanded > 0 || refused(&first))
+        {
+            return Err(Cause::refusal(refusal));
+        }
+        let others = others.map_err(Cause::connection)?;
+        let login = others.iter().take(demanded.saturating_sub(1));
+        let scripts = others.iter().skip(demanded.saturating_sub(1)).filter(|answer| refused(answer));
+        match login.chain(scripts).find_map(|answer| match answer {
+            Value::ServerError(refusal) => Some(Cause::refusal(refusal)),
+            _ => None,
+        }) {
+            Some(cause) => Err(cause),
+            None => Ok(()),
+        }
+    }
+
+    fn first_contact(&self, error: RedisError) -> Cause {
+        Cause::first_contact(error, self.tls.is_some())
+    }
 }
 
 /// TLS by rustls, which trusts the authorities of the system and these certificates.

@@ -19,7 +19,7 @@ use super::url::Location;
 use crate::ConfigError;
 use crate::metadata::Limits;
 use crate::store::deadline::timeout_at;
-use crate::store::{PoolWait, StoreError, StoreErrorKind};
+use crate::store::{ErrorContext, PoolWait, StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
 /// The longest that one attempt to connect may take.
@@ -39,12 +39,16 @@ pub(super) struct Database {
     room: Semaphore,
     rooms: u32,
     pub(super) closed: AtomicBool,
+    errors: ErrorContext,
+    /// Where the servers are, as the URL names them.
+    place: Arc<str>,
 }
 
 impl Database {
     /// Connects to the servers that a URL names, and makes sure that one answers.
     pub(super) async fn open(options: RedisOptions, url: &str) -> Result<Self, ConfigError> {
         let Location { target, tls, login } = Location::parse(url)?;
+        let place = target.to_string().into();
         if !tls && !options.root_certificates.is_empty() {
             let problem = "the URL is one without TLS";
             return Err(ConfigError::StoreOption { option: "with_root_certificate", problem });
@@ -63,13 +67,36 @@ impl Database {
             room: Semaphore::new(rooms as usize),
             rooms,
             closed: AtomicBool::new(false),
+            errors: ErrorContext::new("Redis"),
+            place,
         };
         match database.servers.reach(database.call_ends()).await {
-            // What does not pass by itself is a mistake all the same.
-            Err(ConfigError::Store(error)) if options.offline_start && error.is_retryable() => {}
-            outcome => outcome?,
+            Ok(()) => {}
+            Err(ConfigError::Store(error)) => {
+                let error = database.failed("open", error);
+                // What does not pass by itself is a mistake all the same.
+                if !(options.offline_start && error.is_retryable()) {
+                    return Err(ConfigError::Store(error));
+                }
+            }
+            Err(mistake) => return Err(mistake),
         }
         Ok(database)
+    }
+
+    /// Says of an error where it happened, and logs it.
+    pub(super) fn failed(&self, operation: &'static str, error: StoreError) -> StoreError {
+        self.errors.failed(operation, self.placed(error))
+    }
+
+    /// Says of an error where it happened.
+    pub(super) fn described(&self, operation: &'static str, error: StoreError) -> StoreError {
+        self.errors.describe(operation, self.placed(error))
+    }
+
+    fn placed(&self, error: StoreError) -> StoreError {
+        // Of a Cluster, the server that failed is named where that is known.
+        if error.server().is_some() { error } else { error.with_server(Arc::clone(&self.place)) }
     }
 
     pub(super) fn call_ends(&self) -> Instant {
@@ -119,7 +146,7 @@ impl Database {
         let mut call = Call { command: script(By::Digest, &key), key };
         let mut answers =
             self.servers.run(slice::from_ref(&call), purpose, deadline).await.map_err(Failure::of_write)?;
-        if answers.first().is_some_and(query::is_unknown_script) {
+        if answers.first().is_some_and(query::wants_text) {
             call.command = script(By::Text, &call.key);
             answers = self.servers.run(slice::from_ref(&call), purpose, deadline).await.map_err(Failure::of_write)?;
         }

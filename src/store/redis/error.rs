@@ -5,6 +5,8 @@ use std::io;
 
 use redis::{ErrorKind, RedisError, ServerError, Value};
 
+use super::address::Address;
+use super::refusal;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Why a call has no answer.
@@ -16,12 +18,13 @@ pub(super) enum Failure {
     NoAnswer(Cause),
 }
 
-/// What went wrong. The texts of the server and of the driver stay out: they repeat arguments, addresses and names.
+/// What went wrong, for the operator. The texts of the server stay out: they repeat arguments, keys and names of users.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("Redis: {what}")]
+#[error("{reason}")]
 pub(super) struct Cause {
     kind: StoreErrorKind,
-    what: Cow<'static, str>,
+    reason: Cow<'static, str>,
+    server: Option<Address>,
 }
 
 /// A stored hash that is not a document.
@@ -46,29 +49,82 @@ impl Failure {
 }
 
 impl Cause {
-    pub(super) fn new(kind: StoreErrorKind, what: &'static str) -> Self {
-        Self { kind, what: Cow::Borrowed(what) }
+    pub(super) fn new(kind: StoreErrorKind, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, reason: reason.into(), server: None }
+    }
+
+    /// Says which server it was.
+    pub(super) fn at(mut self, server: &Address) -> Self {
+        self.server = Some(server.clone());
+        self
     }
 
     pub(super) fn late() -> Self {
-        Self::new(StoreErrorKind::Timeout, "the deadline passed")
+        Self::new(StoreErrorKind::Timeout, "the deadline of the call passed before the server answered")
+    }
+
+    /// An attempt to connect that took too long.
+    pub(super) fn slow() -> Self {
+        Self::new(StoreErrorKind::Timeout, "the server did not let us in within the time for an attempt to connect")
     }
 
     /// An attempt to reach a server that failed.
     pub(super) fn unreachable(error: &io::Error) -> Self {
-        // What rustls says is about the certificate of the server only.
-        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let what = tls.map_or_else(|| error.kind().to_string(), ToString::to_string);
-        Self { kind: StoreErrorKind::Unavailable, what: Cow::Owned(what) }
+        // The system says no more than what is wrong with the name, the address or the socket.
+        Self::new(StoreErrorKind::Unavailable, error.to_string())
+    }
+
+    /// A server that says nothing when it is spoken to by TLS.
+    pub(super) fn silent_tls() -> Self {
+        Self::new(
+            StoreErrorKind::Timeout,
+            "the server did not answer the handshake; perhaps it speaks no TLS on this port",
+        )
+    }
+
+    /// An attempt to speak TLS that failed.
+    pub(super) fn tls(error: &io::Error) -> Self {
+        // What rustls says is about the server only.
+        let reason = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidMessage(_)) => "the server does not speak TLS on this port".to_owned(),
+            Some(rustls::Error::InvalidCertificate(problem)) => {
+                format!("the certificate of the server is not trusted: {problem}")
+            }
+            Some(error) => format!("TLS with the server failed: {error}"),
+            None => format!("TLS with the server failed, perhaps since it speaks none on this port: {error}"),
+        };
+        Self::new(StoreErrorKind::Unavailable, reason)
     }
 
     /// A connection that broke, or that the server did not let in.
     pub(super) fn connection(error: RedisError) -> Self {
-        let kind = error.kind();
-        match ServerError::try_from(error) {
-            Ok(refusal) => Self::refusal(&refusal),
-            Err(_) if kind == ErrorKind::AuthenticationFailed => Self::of_code("WRONGPASS", None),
-            Err(error) => Self { kind: StoreErrorKind::Unavailable, what: Cow::Owned(error.category().to_owned()) },
+        let error = match ServerError::try_from(error) {
+            Ok(error) => return Self::refusal(&error),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => Self::of_code("WRONGPASS", None),
+            ErrorKind::Parse => Self::new(StoreErrorKind::Internal, "the server does not speak the protocol of Redis"),
+            ErrorKind::Io if error.is_connection_dropped() => {
+                Self::new(StoreErrorKind::Unavailable, "the server or a proxy before it closed the connection")
+            }
+            _ => Self::new(StoreErrorKind::Unavailable, error.category().to_owned()),
+        }
+    }
+
+    /// A connection that broke before anything was answered on it.
+    pub(super) fn first_contact(error: RedisError, tls: bool) -> Self {
+        let dropped = error.is_connection_dropped();
+        match Self::connection(error) {
+            cause if dropped && !tls => Self {
+                // A reset may overtake the reason that a server gives before it closes.
+                reason: Cow::Borrowed(
+                    "the server closed the connection before it answered; perhaps it has too many clients (`maxclients`), is \
+                     in protected mode, wants TLS (`rediss:`), or is no Redis",
+                ),
+                ..cause
+            },
+            cause => cause,
         }
     }
 
@@ -78,33 +134,19 @@ impl Cause {
     }
 
     fn of_code(code: &str, details: Option<&str>) -> Self {
-        let (kind, what) = match code {
-            // It starts, fails over, lacks memory, disk or replicas, or runs a long script: this passes.
-            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "READONLY" | "OOM" | "MISCONF" | "NOREPLICAS"
-            | "BUSY" => (StoreErrorKind::Unavailable, None),
-            "ERR" if details.is_some_and(|text| text.starts_with("max number of clients")) => {
-                (StoreErrorKind::Unavailable, Some("the server has too many clients"))
-            }
-            "MOVED" | "ASK" => {
-                (StoreErrorKind::Internal, Some("the server is one of a Cluster, which `redis+cluster:` opens"))
-            }
-            "WRONGTYPE" => (StoreErrorKind::Corrupt, None),
-            // A name, a password or a right is missing, or a command: somebody has to do something.
-            _ => (StoreErrorKind::Internal, None),
-        };
-        let is_code = !code.is_empty() && code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        let what = match what {
-            Some(what) => Cow::Borrowed(what),
-            None if is_code => Cow::Owned(code.to_owned()),
-            None => Cow::Borrowed("an error without a code"),
-        };
-        Self { kind, what }
+        let (kind, reason) = refusal::explained(code, details.unwrap_or_default());
+        Self::new(kind, reason)
     }
 }
 
 impl From<Cause> for StoreError {
-    fn from(cause: Cause) -> Self {
-        Self::new(cause.kind).with_source(cause)
+    fn from(mut cause: Cause) -> Self {
+        let server = cause.server.take();
+        let error = Self::new(cause.kind).with_source(cause);
+        match server {
+            Some(server) => error.with_server(server.to_string()),
+            None => error,
+        }
     }
 }
 
@@ -115,7 +157,7 @@ pub(super) fn damaged() -> StoreError {
 
 /// An answer that no server that works gives.
 pub(super) fn unexpected() -> StoreError {
-    Cause::new(StoreErrorKind::Internal, "an answer that was not expected").into()
+    Cause::new(StoreErrorKind::Internal, "the server gave an answer that was not expected").into()
 }
 
 /// The refusal of a server, or an answer that no server that works gives.
@@ -136,44 +178,17 @@ pub(super) fn too_few_replicas() -> StoreError {
 mod tests {
     use super::*;
 
-    fn refused(line: &str) -> StoreError {
-        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).expect("a reply");
-        let redis::Value::ServerError(error) = value else { panic!("{line} is no error") };
-        Cause::refusal(&error).into()
-    }
-
-    #[test]
-    fn each_refusal_has_a_kind_and_changed_nothing() {
-        for (line, kind) in [
-            ("OOM command not allowed when used memory > 'maxmemory'.", StoreErrorKind::Unavailable),
-            ("READONLY You can't write against a read only replica.", StoreErrorKind::Unavailable),
-            ("LOADING Redis is loading the dataset in memory", StoreErrorKind::Unavailable),
-            ("CLUSTERDOWN Hash slot not served", StoreErrorKind::Unavailable),
-            ("MISCONF Errors writing to the AOF file", StoreErrorKind::Unavailable),
-            ("NOREPLICAS Not enough good replicas to write.", StoreErrorKind::Unavailable),
-            ("ERR max number of clients reached", StoreErrorKind::Unavailable),
-            ("MOVED 3999 127.0.0.1:6381", StoreErrorKind::Internal),
-            ("NOSCRIPT No matching script.", StoreErrorKind::Internal),
-            ("NOAUTH Authentication required.", StoreErrorKind::Internal),
-            ("WRONGPASS invalid username-password pair or user is disabled.", StoreErrorKind::Internal),
-            ("NOPERM this user has no permissions to access the 'secret' key", StoreErrorKind::Internal),
-            ("WRONGTYPE Operation against a key holding the wrong kind of value", StoreErrorKind::Corrupt),
-            ("secret of a proxy", StoreErrorKind::Internal),
-        ] {
-            let error = refused(line);
-            assert_eq!((error.kind(), error.may_have_happened()), (kind, false), "{line}");
-            let printed = format!("{error:?}");
-            assert!(!printed.contains("secret") && !printed.contains("127.0.0.1"), "{printed}");
-        }
-        assert!(refused("OOM x").is_retryable());
-        assert!(format!("{:?}", refused("OOM x")).contains("OOM"));
-    }
-
     #[test]
     fn only_a_write_without_an_answer_may_have_happened() {
         let lost = Failure::NoAnswer(Cause::late());
         assert!(lost.clone().of_write().may_have_happened());
         assert!(!lost.of_read().may_have_happened());
         assert!(!Failure::NotSent(Cause::late()).of_write().may_have_happened());
+    }
+
+    #[test]
+    fn an_error_names_its_server() {
+        let error = StoreError::from(Cause::late().at(&Address::Tcp("::1".to_owned(), 7)));
+        assert_eq!(error.server(), Some("[::1]:7"));
     }
 }

@@ -53,9 +53,10 @@ impl Link {
 
     /// Sends commands in one piece and waits for all answers; an error of the server is an answer.
     pub(super) async fn call(self: &Arc<Self>, commands: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Failure> {
+        let late = || Cause::late().at(&self.address);
         let connection = match timeout_at(deadline, self.connection()).await {
             Ok(attempt) => attempt.map_err(Failure::NotSent)?,
-            Err(_) => return Err(Failure::NotSent(Cause::late())),
+            Err(_) => return Err(Failure::NotSent(late())),
         };
         let mut calls = connection.calls.clone();
         let outcome = timeout_at(deadline, calls.send_packed_commands(commands, 0, commands.len())).await;
@@ -69,8 +70,8 @@ impl Link {
             self.give_up(&connection);
         }
         match outcome {
-            Ok(answers) => answers.map_err(|error| Failure::NoAnswer(Cause::connection(error))),
-            Err(_) => Err(Failure::NoAnswer(Cause::late())),
+            Ok(answers) => answers.map_err(|error| Failure::NoAnswer(Cause::connection(error).at(&self.address))),
+            Err(_) => Err(Failure::NoAnswer(late())),
         }
     }
 

@@ -10,6 +10,7 @@ mod notices;
 mod options;
 mod query;
 mod record;
+mod refusal;
 mod server;
 mod servers;
 mod url;
@@ -116,28 +117,36 @@ impl fmt::Debug for RedisStore {
 #[async_trait]
 impl MetadataStore for RedisStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
-        let mut answers = self.0.read(slice::from_ref(user)).await?;
-        answers.pop().map_or(Ok(None), record::found)
+        let answer = self.0.read(slice::from_ref(user)).await;
+        let found = answer.and_then(|mut answers| answers.pop().map_or(Ok(None), record::found));
+        found.map_err(|error| self.0.failed("get", error))
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
         if users.is_empty() {
             return Ok(Vec::new());
         }
-        self.0.read(users).await?.into_iter().map(record::found).collect()
+        let answers = self.0.read(users).await;
+        let found = answers.and_then(|answers| answers.into_iter().map(record::found).collect());
+        found.map_err(|error| self.0.failed("get_many", error))
     }
 
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
         let limits = self.0.limits;
         update.check(&limits)?;
-        let fresh = Version::random().map_err(|error| StoreError::new(StoreErrorKind::Internal).with_source(error))?;
-        let terms = Terms { when: *when, fresh, limits, time_to_live: self.0.time_to_live };
-        let script = |by, key: &str| query::update(by, key, update, &terms);
-        self.0.write(user, script, |answer| query::updated(answer, &limits)).await
+        let updated = async {
+            let fresh = Version::random();
+            let fresh = fresh.map_err(|error| StoreError::new(StoreErrorKind::Internal).with_source(error))?;
+            let terms = Terms { when: *when, fresh, limits, time_to_live: self.0.time_to_live };
+            let script = |by, key: &str| query::update(by, key, update, &terms);
+            self.0.write(user, script, |answer| query::updated(answer, &limits)).await
+        };
+        updated.await.map_err(|error| self.0.failed("update", error))
     }
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
-        self.0.write(user, |by, key: &str| query::clear(by, key, when), query::cleared).await
+        let cleared = self.0.write(user, |by, key: &str| query::clear(by, key, when), query::cleared).await;
+        cleared.map_err(|error| self.0.failed("clear", error))
     }
 
     /// Waits for the calls that are under way, and closes the connections; returns at once when the store is closed

@@ -146,7 +146,8 @@ impl fmt::Debug for Notices {
 impl Changes for Notices {
     async fn follow(&self, listener: &dyn ChangeListener, pace: Duration) -> StoreError {
         match self.attempt(listener, pace).await {
-            Err(error) => error,
+            // Whoever listens tries again and again, and says so when that is worth a line.
+            Err(error) => self.0.described("follow", error),
         }
     }
 }

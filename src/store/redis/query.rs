@@ -5,11 +5,14 @@ mod servers;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, Script, Value, cmd};
+use redis::{Cmd, Script, Value, cmd};
 
-pub(super) use self::servers::{asking, cluster_state, hello, is_cluster, is_primary, server_kind, shape, slots};
+pub(super) use self::servers::{
+    asking, cluster_state, hello, is_cluster, is_primary, lets_nobody_in, login, server_kind, shape, slots,
+};
 use super::error;
 use super::record::{self, ROOT_FIELD};
+use super::refusal::is_unknown_command;
 use crate::metadata::{InvalidMetadata, InvalidMetadataKind, Limits, MetadataUpdate, Precondition, Record, Version};
 use crate::store::{Namespace, StoreError};
 use crate::user_id::UserId;
@@ -101,12 +104,12 @@ pub(super) fn clear(by: By, key: &str, when: &Precondition) -> Cmd {
 }
 
 /// Makes the scripts known to a server.
-pub(super) fn scripts() -> Pipeline {
-    let mut commands = Pipeline::new();
-    for text in [UPDATE, CLEAR] {
-        commands.cmd("SCRIPT").arg("LOAD").arg(text);
-    }
-    commands
+pub(super) fn scripts() -> [Cmd; 2] {
+    [UPDATE, CLEAR].map(|text| {
+        let mut command = cmd("SCRIPT");
+        command.arg("LOAD").arg(text);
+        command
+    })
 }
 
 /// Waits until so many replicas have what this connection wrote so far.
@@ -136,9 +139,17 @@ fn hash_field(name: &str) -> String {
     format!("{ROOT_FIELD}{name}")
 }
 
-/// Whether the server does not know the script of an answer's command, which was not run then.
-pub(super) fn is_unknown_script(answer: &Value) -> bool {
-    matches!(answer, Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoScript))
+/// Whether a script that was named by its digest has to be sent whole: the server does not know it, or does not take digests.
+/// Nothing was run then.
+pub(super) fn wants_text(answer: &Value) -> bool {
+    let Value::ServerError(error) = answer else { return false };
+    let details = error.details().unwrap_or_default();
+    let names_command = details.to_ascii_lowercase().contains("evalsha");
+    match error.kind() {
+        Some(redis::ServerErrorKind::NoScript) => true,
+        Some(redis::ServerErrorKind::NoPerm) => names_command,
+        _ => names_command && is_unknown_command(details),
+    }
 }
 
 /// The number of replicas that `WAIT` tells.

@@ -1,5 +1,7 @@
 //! What a URL says: the servers, whether by TLS, and the login.
 
+use std::fmt;
+
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::address::Address;
@@ -19,6 +21,18 @@ pub(super) struct Location {
     pub(super) tls: bool,
     /// Name, password and database.
     pub(super) login: RedisConnectionInfo,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(server) => server.fmt(f),
+            Self::Cluster(seeds) => {
+                let seeds = seeds.iter().map(Address::to_string).collect::<Vec<_>>();
+                f.write_str(&seeds.join(","))
+            }
+        }
+    }
 }
 
 impl Location {

@@ -4,14 +4,20 @@ use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::store::{StoreError, StoreErrorKind};
 
-/// The cause inside a [`StoreError`]: the code and its standard text. The message of the statement stays out, so that
-/// no value of a row can come with it.
+/// The cause inside a [`StoreError`]: what the code means, the code, and the standard text of that. The message of the
+/// statement stays out, so that no value of a row can come with it.
 #[derive(Debug, thiserror::Error)]
-#[error("SQLite: {text} (code {code})")]
+#[error("{reason} (SQLite code {code}: {text})")]
 struct SqliteFailure {
+    reason: &'static str,
     code: i32,
     text: &'static str,
 }
+
+/// Why a call passed its deadline.
+pub(super) const LOCKED: &str = "another connection, perhaps of another process, holds a lock on the file";
+pub(super) const WAITED: &str = "the deadline of the call passed while it waited for others before it";
+pub(super) const IN_HAND: &str = "the deadline of the call passed while the disk had it in hand";
 
 /// A stored row that is not a document.
 #[derive(Debug, thiserror::Error)]
@@ -28,20 +34,27 @@ pub(super) fn rolled_back(error: &Error) -> StoreError {
             _ => StoreErrorKind::Internal,
         });
     };
-    let kind = match failure.code {
-        ErrorCode::DatabaseBusy
-        | ErrorCode::DatabaseLocked
-        | ErrorCode::DiskFull
-        | ErrorCode::SystemIoFailure
-        | ErrorCode::CannotOpen
-        | ErrorCode::ReadOnly
-        | ErrorCode::PermissionDenied
-        | ErrorCode::OutOfMemory => StoreErrorKind::Unavailable,
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreErrorKind::Corrupt,
-        _ => StoreErrorKind::Internal,
+    use StoreErrorKind::{Corrupt, Internal, Unavailable};
+    let (kind, reason) = match failure.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (Unavailable, LOCKED),
+        ErrorCode::DiskFull => (Unavailable, "the disk is full"),
+        ErrorCode::SystemIoFailure => (Unavailable, "the disk or the file system failed"),
+        ErrorCode::CannotOpen => (
+            Unavailable,
+            "the file, or its log and index beside it (`-wal`, `-shm`), cannot be opened: the process needs the right to write \
+             to them and to the directory",
+        ),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+            (Unavailable, "the file, its directory or its file system cannot be written, or the file was replaced")
+        }
+        ErrorCode::OutOfMemory => (Unavailable, "the process has no memory left"),
+        ErrorCode::DatabaseCorrupt => (Corrupt, "the file is damaged; restore it from a backup"),
+        ErrorCode::NotADatabase => (Corrupt, "the file is no SQLite database, or is encrypted or damaged"),
+        ErrorCode::FileLockingProtocolFailed => (Unavailable, "the file system cannot lock as SQLite needs it"),
+        _ => (Internal, "a statement failed"),
     };
     let code = failure.extended_code;
-    StoreError::new(kind).with_source(SqliteFailure { code, text: ffi::code_to_str(code) })
+    StoreError::new(kind).with_source(SqliteFailure { reason, code, text: ffi::code_to_str(code) })
 }
 
 /// An error of `COMMIT`.
@@ -63,6 +76,11 @@ pub(super) fn damaged() -> StoreError {
 /// Whether another connection holds a lock that this one waited for in vain.
 pub(super) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether the file was opened for reading only; not where the reason is its directory.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    failure(error).is_some_and(|failure| failure.extended_code == ffi::SQLITE_READONLY)
 }
 
 fn failure(error: &Error) -> Option<ffi::Error> {

@@ -22,7 +22,7 @@ pub use options::SqliteOptions;
 use self::open::Threads;
 use self::url::Location;
 use self::writer::{Change, Write, Written};
-use super::{Capabilities, Durability, MetadataStore, StoreError, StoreErrorKind};
+use super::{Capabilities, Durability, ErrorContext, MetadataStore, StoreError, StoreErrorKind};
 use crate::ConfigError;
 use crate::metadata::{MetadataUpdate, Precondition, Record, Version};
 use crate::user_id::UserId;
@@ -57,6 +57,7 @@ pub struct SqliteStore {
     threads: Arc<Threads>,
     deadline: Duration,
     capabilities: Capabilities,
+    errors: ErrorContext,
 }
 
 impl SqliteStore {
@@ -98,13 +99,15 @@ impl SqliteStore {
         now.checked_add(self.deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
     }
 
-    async fn read(&self, users: Vec<UserId>) -> Result<Vec<Option<Record>>, StoreError> {
-        self.threads.reads.call(users, self.call_ends()).await
+    async fn read(&self, operation: &'static str, users: Vec<UserId>) -> Result<Vec<Option<Record>>, StoreError> {
+        let read = self.threads.reads.call(users, self.call_ends()).await;
+        read.map_err(|error| self.errors.failed(operation, error))
     }
 
-    async fn write(&self, write: Write) -> Result<Option<Record>, StoreError> {
-        let written = self.threads.writes.call(write, self.call_ends()).await?;
-        written.map(Written::record).transpose()
+    async fn write(&self, operation: &'static str, write: Write) -> Result<Option<Record>, StoreError> {
+        let written = self.threads.writes.call(write, self.call_ends()).await;
+        let record = written.and_then(|written| written.map(Written::record).transpose());
+        record.map_err(|error| self.errors.failed(operation, error))
     }
 }
 
@@ -126,8 +129,9 @@ impl SqliteOptions {
         let deadline = self.deadline;
         let durability = if self.power_cut_safe { Durability::PowerCut } else { Durability::Crash };
         let capabilities = Capabilities::new(durability).with_conditional_writes().with_limits(self.limits);
-        let threads = Arc::new(open::open(self, path.to_owned()).await?);
-        Ok(SqliteStore { threads, deadline, capabilities })
+        let errors = ErrorContext::new("SQLite").with_server(path.to_string_lossy());
+        let threads = open::open(self, path.to_owned()).await.map_err(|error| not_opened(&errors, path, error))?;
+        Ok(SqliteStore { threads: Arc::new(threads), deadline, capabilities, errors })
     }
 
     /// Opens the file that a URL names, `sqlite://PATH`, as [`open`](Self::open) does.
@@ -151,6 +155,20 @@ impl SqliteOptions {
     }
 }
 
+/// Says of a failure of the database where it happened, and logs what only an operator can mend.
+fn not_opened(errors: &ErrorContext, path: &Path, error: ConfigError) -> ConfigError {
+    match error {
+        ConfigError::Store(error) => ConfigError::Store(errors.failed("open", error)),
+        ConfigError::StoreFile { ref source, .. } => {
+            let server = path.to_string_lossy();
+            let reason = format!("{error}: {source}");
+            tracing::error!(operation = "open", engine = "SQLite", %server, error = reason, "a call of the store failed");
+            error
+        }
+        mistake => mistake,
+    }
+}
+
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
@@ -163,23 +181,25 @@ impl fmt::Debug for SqliteStore {
 #[async_trait]
 impl MetadataStore for SqliteStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
-        Ok(self.read(vec![user.clone()]).await?.pop().flatten())
+        Ok(self.read("get", vec![user.clone()]).await?.pop().flatten())
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
-        self.read(users.to_vec()).await
+        self.read("get_many", users.to_vec()).await
     }
 
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
-        let fresh = Version::random().map_err(|error| StoreError::new(StoreErrorKind::Internal).with_source(error))?;
+        let failed = |error| self.errors.failed("update", error);
+        let fresh = Version::random();
+        let fresh = fresh.map_err(|error| failed(StoreError::new(StoreErrorKind::Internal).with_source(error)))?;
         let change = Change::Update { update: update.clone(), fresh };
-        let stored = self.write(Write { user: user.clone(), when: *when, change }).await?;
+        let stored = self.write("update", Write { user: user.clone(), when: *when, change }).await?;
         // An update leaves a document behind.
-        stored.ok_or_else(|| StoreError::new(StoreErrorKind::Internal))
+        stored.ok_or_else(|| failed(StoreError::new(StoreErrorKind::Internal)))
     }
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
-        self.write(Write { user: user.clone(), when: *when, change: Change::Clear }).await.map(drop)
+        self.write("clear", Write { user: user.clone(), when: *when, change: Change::Clear }).await.map(drop)
     }
 
     /// Finishes what waits in the queues, moves the log into the database, and ends the threads; returns at once when

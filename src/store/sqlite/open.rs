@@ -21,6 +21,8 @@ use super::writer::{self, WriteQueue};
 use crate::ConfigError;
 use crate::store::{StoreError, StoreErrorKind};
 
+const READ_ONLY: &str = "this process has no right to write to it, or it is on a read-only file system";
+
 /// What the threads of a store share with its handles.
 pub(super) struct Threads {
     pub(super) writes: Arc<WriteQueue>,
@@ -149,17 +151,26 @@ fn file(path: &Path, creates: bool) -> Result<PathBuf, Failure> {
     // opens a store between here and there.
     static CREATION: Mutex<()> = Mutex::new(());
     let _alone = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
-    if !creates {
-        return fs::canonicalize(path).map_err(|error| no_file(path, error));
+    let existing = || {
+        let file = fs::canonicalize(path)?;
+        // SQLite would say only that it cannot be opened.
+        match fs::metadata(&file)?.file_type() {
+            kind if kind.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory")),
+            kind if !kind.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+            _ => Ok(file),
+        }
+    };
+    if creates {
+        let mut private = fs::OpenOptions::new();
+        private.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600);
+        match private.open(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(no_file(path, error)),
+            _ => {}
+        }
     }
-    let mut private = fs::OpenOptions::new();
-    private.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600);
-    match private.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(no_file(path, error)),
-        _ => fs::canonicalize(path).map_err(|error| no_file(path, error)),
-    }
+    existing().map_err(|error| no_file(path, error))
 }
 
 fn connect(path: &Path, access: OpenFlags, power_cut_safe: bool) -> Result<Connection, Failure> {
@@ -168,7 +179,7 @@ fn connect(path: &Path, access: OpenFlags, power_cut_safe: bool) -> Result<Conne
     query::be_patient(&mut connection)?;
     if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && query::is_read_only(&connection)? {
         // SQLite opens for reading what it cannot open for writing.
-        return Err(no_file(path, io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
+        return Err(no_file(path, io::Error::new(io::ErrorKind::PermissionDenied, READ_ONLY)));
     }
     query::configure(&connection, power_cut_safe, checkpoint::LOG_BYTES)?;
     Ok(connection)

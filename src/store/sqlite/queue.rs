@@ -1,12 +1,13 @@
 //! The way from a task to a thread and back: a bounded queue of jobs, each of which its caller may give up on.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::error;
 use crate::store::deadline::timeout_at;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -78,7 +79,9 @@ impl From<End> for StoreError {
     fn from(end: End) -> Self {
         match end {
             End::Closed => Self::new(StoreErrorKind::Closed),
-            End::Failed => Self::new(StoreErrorKind::Internal).with_source("a thread of the store has ended"),
+            End::Failed => {
+                Self::new(StoreErrorKind::Internal).with_source("a thread of the store has ended by a panic")
+            }
         }
     }
 }
@@ -90,6 +93,8 @@ pub(super) struct Queue<W, A> {
     room: Semaphore,
     /// Whether a job that is lost on the way may have changed something.
     writes: bool,
+    /// Whether a lock of somebody else is in the way, for callers whose deadline passes.
+    locked: AtomicBool,
 }
 
 struct State<W, A> {
@@ -102,7 +107,7 @@ impl<W, A> Queue<W, A> {
     pub(super) fn new(room: usize, writes: bool) -> Self {
         let state = State { jobs: VecDeque::new(), sleepers: 0, end: None };
         let room = Semaphore::new(room.clamp(1, Semaphore::MAX_PERMITS));
-        Self { state: Mutex::new(state), filled: Condvar::new(), room, writes }
+        Self { state: Mutex::new(state), filled: Condvar::new(), room, writes, locked: AtomicBool::new(false) }
     }
 
     /// Has the work done, all within the deadline: waits for room, for a thread, and for the answer.
@@ -112,15 +117,32 @@ impl<W, A> Queue<W, A> {
         let caller = Caller(ticket.clone());
         match timeout_at(deadline, self.push(Job { work, ticket, answer: sender })).await {
             Ok(pushed) => pushed?,
-            Err(_) => return Err(StoreError::new(StoreErrorKind::Unavailable).with_source("the queue is full")),
+            Err(_) => {
+                return Err(StoreError::new(StoreErrorKind::Unavailable)
+                    .with_source("more calls wait than `with_queue` allows"));
+            }
         }
-        let lost = match timeout_at(deadline, answer).await {
+        let answered = timeout_at(deadline, answer).await;
+        let unclaimed = caller.give_up();
+        let lost = match answered {
             Ok(Ok(answer)) => return answer,
             Ok(Err(_)) => End::Failed.into(),
-            Err(_) => StoreError::new(StoreErrorKind::Timeout),
+            Err(_) => StoreError::new(StoreErrorKind::Timeout).with_source(self.delay(unclaimed)),
         };
-        let unclaimed = caller.give_up();
         Err(if unclaimed || !self.writes { lost } else { lost.with_may_have_happened() })
+    }
+
+    fn delay(&self, unclaimed: bool) -> &'static str {
+        match (self.locked.load(Ordering::Relaxed), unclaimed) {
+            (true, _) => error::LOCKED,
+            (false, true) => error::WAITED,
+            (false, false) => error::IN_HAND,
+        }
+    }
+
+    /// Says whether a lock of somebody else is in the way.
+    pub(super) fn set_locked(&self, locked: bool) {
+        self.locked.store(locked, Ordering::Relaxed);
     }
 
     async fn push(&self, job: Job<W, A>) -> Result<(), End> {

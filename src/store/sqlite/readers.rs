@@ -18,7 +18,8 @@ pub(super) fn run(queue: Arc<ReadQueue>, mut reads: Reads<'_>) {
     let server = Server(queue);
     while let Some(job) = server.0.take() {
         if job.claim() {
-            let answer = patiently(&mut reads, &job);
+            let answer = patiently(&mut reads, &job, || server.0.set_locked(true));
+            server.0.set_locked(false);
             job.answer(answer);
         }
     }
@@ -26,11 +27,11 @@ pub(super) fn run(queue: Arc<ReadQueue>, mut reads: Reads<'_>) {
 
 /// Locks that keep a reader out are short, for example while another process recovers the log: waits for them as long
 /// as the caller does.
-fn patiently(reads: &mut Reads<'_>, job: &ReadJob) -> Result<Vec<Option<Record>>, StoreError> {
+fn patiently(reads: &mut Reads<'_>, job: &ReadJob, locked: impl Fn()) -> Result<Vec<Option<Record>>, StoreError> {
     loop {
         match read(reads, &job.work) {
             Ok(records) => return records.into_iter().map(Option::transpose).collect(),
-            Err(error) if error::is_busy(&error) && job.is_wanted() => {}
+            Err(error) if error::is_busy(&error) && job.is_wanted() => locked(),
             Err(error) => return Err(error::rolled_back(&error)),
         }
     }

@@ -86,8 +86,9 @@ impl Writer<'_, '_> {
         // The jobs stay in the queue, unclaimed, until the lock is held: whoever gives up before that knows that
         // nothing happened.
         match self.writes.begin() {
-            Ok(()) => {}
+            Ok(()) => self.queue.set_locked(false),
             Err(error) if error::is_busy(&error) => {
+                self.queue.set_locked(true);
                 self.queue.forget_unwanted();
                 return Ok(());
             }

@@ -180,7 +180,7 @@ async fn answer(store: Arc<dyn MetadataStore>, batch: IndexMap<UserId, Vec<Asker
             }
             // Alone it would fail the same way.
             Err(error) if error.is_retryable() || error.kind() == StoreErrorKind::Closed => {
-                let error = Err(Arc::new(error));
+                let error = Err(error);
                 askers.into_iter().for_each(|askers| tell(askers, &error));
                 return;
             }
@@ -188,18 +188,14 @@ async fn answer(store: Arc<dyn MetadataStore>, batch: IndexMap<UserId, Vec<Asker
         }
     }
     for (user, askers) in users.iter().zip(askers) {
-        tell(askers, &store.get(user).await.map_err(Arc::new));
+        tell(askers, &store.get(user).await);
     }
 }
 
-fn tell(askers: Vec<Asker>, outcome: &Result<Option<Record>, Arc<StoreError>>) {
+fn tell(askers: Vec<Asker>, outcome: &Result<Option<Record>, StoreError>) {
     for asker in askers {
-        let own = match outcome {
-            Ok(record) => Ok(record.clone()),
-            Err(error) => Err(StoreError::new(error.kind()).with_source(Arc::clone(error))),
-        };
         // The asker may be gone.
-        let _ = asker.send(own);
+        let _ = asker.send(outcome.clone());
     }
 }
 

@@ -46,13 +46,34 @@ impl TimeoutStore {
         Self { inner: Arc::new(store), deadline }
     }
 
-    async fn within<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        timeout(self.deadline, call).await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Timeout)))
+    async fn within<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        timeout(self.deadline, call).await.unwrap_or_else(|_| {
+            let error = self.late(operation);
+            error.log();
+            Err(error)
+        })
     }
 
-    async fn write_within<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let late = |_| Err(StoreError::new(StoreErrorKind::Timeout).with_may_have_happened());
-        timeout(self.deadline, call).await.unwrap_or_else(late)
+    async fn write_within<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        timeout(self.deadline, call).await.unwrap_or_else(|_| {
+            let error = self.late(operation).with_may_have_happened();
+            error.log();
+            Err(error)
+        })
+    }
+
+    /// The store inside is gone from the call and says nothing any more.
+    fn late(&self, operation: &'static str) -> StoreError {
+        let reason = format!("the call took longer than {:?}", self.deadline);
+        StoreError::new(StoreErrorKind::Timeout).with_operation(operation).with_source(reason)
     }
 }
 
@@ -60,19 +81,19 @@ impl TimeoutStore {
 #[async_trait]
 impl MetadataStore for TimeoutStore {
     async fn get(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
-        self.within(self.inner.get(user)).await
+        self.within("get", self.inner.get(user)).await
     }
 
     async fn get_many(&self, users: &[UserId]) -> Result<Vec<Option<Record>>, StoreError> {
-        self.within(self.inner.get_many(users)).await
+        self.within("get_many", self.inner.get_many(users)).await
     }
 
     async fn update(&self, user: &UserId, update: &MetadataUpdate, when: &Precondition) -> Result<Record, StoreError> {
-        self.write_within(self.inner.update(user, update, when)).await
+        self.write_within("update", self.inner.update(user, update, when)).await
     }
 
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError> {
-        self.write_within(self.inner.clear(user, when)).await
+        self.write_within("clear", self.inner.clear(user, when)).await
     }
 
     async fn close(&self) {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(crate) use event::Trigger;
 pub(crate) use gateway::Gateway;
 
-use crate::example::Example;
+use crate::example::{Example, issued_by};
 use crate::issuer::Issuer;
 
 /// Behind these, all answers are the same as without them.
@@ -23,7 +23,7 @@ fn recorded_events_are_answered() {
     let token = issuer.token("alice");
     for trigger in Trigger::ALL {
         let directory = tempfile::tempdir().expect("a directory");
-        let function = Example::function(trigger, directory.path(), &[("JWKS_URL", issuer.jwks_url())]);
+        let function = Example::function(trigger, directory.path(), &issued_by(&issuer));
         let mut event = trigger.recorded();
         let nowhere = function.invoke(&event);
         assert_eq!(answer(&nowhere), (404, r#"{"message":"not found"}"#), "{trigger:?}");
@@ -55,7 +55,7 @@ fn two_tokens_are_refused_however_an_event_shows_them() {
     let two_names = json!({ "Authorization": [alice], "authorization": [bob] });
     for trigger in [Trigger::RestApi, Trigger::MultiValueLoadBalancer] {
         let directory = tempfile::tempdir().expect("a directory");
-        let function = Example::function(trigger, directory.path(), &[("JWKS_URL", issuer.jwks_url())]);
+        let function = Example::function(trigger, directory.path(), &issued_by(&issuer));
         let mut event = trigger.recorded();
         set_route(&mut event, "GET", "/userinfo");
         for all in [&one_name, &two_names] {

@@ -8,6 +8,7 @@ mod outages;
 mod refusals;
 mod replicas;
 mod tls;
+mod told;
 
 use std::time::Duration;
 

@@ -177,8 +177,12 @@ impl Cluster {
                     self.map.store(Arc::new(map));
                     return Ok(());
                 }
-                Some(_) => {}
-                None => failure = Failure::NotSent(redirect::no_map(&answer)),
+                Some(_) => {
+                    let cause =
+                        Cause::new(StoreErrorKind::Unavailable, "no slots of the Cluster are assigned to a server");
+                    failure = Failure::NotSent(cause.at(server.address()));
+                }
+                None => failure = Failure::NotSent(redirect::no_map(&answer).at(server.address())),
             }
         }
         Err(failure)

@@ -1,9 +1,35 @@
 //! What is asked of a server about itself and its Cluster.
 
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, RedisConnectionInfo, ServerError, Value, cmd};
 
 use crate::store::StoreError;
 use crate::store::redis::error::refused;
+use crate::store::redis::refusal::is_unknown_command;
+
+/// Says who we are, and chooses the database.
+pub(in super::super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
+    let mut commands = Vec::new();
+    if let Some(password) = login.password() {
+        let mut command = cmd("AUTH");
+        if let Some(user) = login.username() {
+            command.arg(user);
+        }
+        command.arg(password);
+        commands.push(command);
+    }
+    if login.db() != 0 {
+        let mut command = cmd("SELECT");
+        command.arg(login.db());
+        commands.push(command);
+    }
+    commands
+}
+
+/// Whether a refusal is of everything that a connection may ask.
+pub(in super::super) fn lets_nobody_in(refusal: &ServerError) -> bool {
+    let full = refusal.details().is_some_and(|text| text.starts_with("max number of clients"));
+    matches!(refusal.code(), "NOAUTH" | "DENIED") || (refusal.code() == "ERR" && full)
+}
 
 pub(in super::super) fn server_kind() -> Cmd {
     let mut command = cmd("INFO");
@@ -11,13 +37,15 @@ pub(in super::super) fn server_kind() -> Cmd {
     command
 }
 
-/// Whether `INFO` tells that the server is one of a Cluster. One that does not let us ask is taken for one that is not.
+/// Whether `INFO` tells that the server is one of a Cluster. A server that does not let us ask, or a proxy that does not know
+/// the command, is taken for one that is not.
 pub(in super::super) fn is_cluster(answer: &Value) -> Result<bool, StoreError> {
     match answer {
         Value::BulkString(text) => {
             Ok(text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"cluster_enabled:1")))
         }
         Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => Ok(false),
+        Value::ServerError(error) if error.details().is_some_and(is_unknown_command) => Ok(false),
         other => Err(refused(other.clone())),
     }
 }

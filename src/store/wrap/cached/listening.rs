@@ -1,5 +1,6 @@
 //! Follows what the store tells of changes, again and again.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,7 +70,8 @@ async fn listen(changes: Arc<dyn Changes>, flights: Arc<Flights>, pace: Duration
             return;
         }
         if heard || pause.is_none() {
-            tracing::warn!(kind = ?error.kind(), "a cache does not hear of changes, and goes on trying");
+            let reason = error.source().map(ToString::to_string);
+            tracing::warn!(%error, reason, "a cache does not hear of changes, and goes on trying");
             pause = None;
         }
         let now = pause.map_or(FIRST_PAUSE, |last| LONGEST_PAUSE.min(last * 2));

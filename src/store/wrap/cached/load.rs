@@ -10,7 +10,7 @@ use crate::metadata::Record;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::user_id::UserId;
 
-pub(super) type Outcome = Option<Result<Arc<[Option<Record>]>, Arc<StoreError>>>;
+pub(super) type Outcome = Option<Result<Arc<[Option<Record>]>, StoreError>>;
 
 /// What readers hold of a load.
 pub(super) struct Load {
@@ -47,7 +47,7 @@ impl Load {
         let ended = outcome.wait_for(Option::is_some).await;
         match ended.as_deref() {
             Ok(Some(Ok(records))) => records.get(at).cloned().ok_or_else(|| lost("the store left out a user")),
-            Ok(Some(Err(error))) => Err(StoreError::new(error.kind()).with_source(Arc::clone(error))),
+            Ok(Some(Err(error))) => Err(error.clone()),
             Ok(None) | Err(_) => Err(lost("the load ended without an answer: it panicked, or its runtime is gone")),
         }
     }

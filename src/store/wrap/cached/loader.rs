@@ -28,7 +28,7 @@ impl Loader {
             [user] => store.get(user).await.map(|record| vec![record]),
             users => store.get_many(users).await,
         };
-        let loaded = loaded.map(Arc::from).map_err(Arc::new);
+        let loaded = loaded.map(Arc::from);
         // Kept before it is answered: a reader that has the answer and asks again finds it in the cache.
         self.flights.land(load, users, loaded.as_ref().ok().map(|records: &Arc<[_]>| &**records));
         users.clear();

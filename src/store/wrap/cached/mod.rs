@@ -64,7 +64,7 @@ use crate::user_id::UserId;
 ///
 /// Of each user there is one load under way, and all who ask in the meantime wait for it; it goes on when the first of
 /// them is gone. [`get_many`](MetadataStore::get_many) loads what is missing in one call. An error reaches all who
-/// wait, as the [source](std::error::Error::source) of one of the same kind.
+/// wait.
 ///
 /// Loads run as Tokio tasks, so reads need a Tokio runtime around them. They end when the store answers: put a
 /// [`TimeoutStore`](super::TimeoutStore) inside if it has no deadline.
