@@ -36,11 +36,8 @@ impl Proxy {
         hands_on_any_upgrade: false,
         outage: [500, 500],
     };
-    pub(crate) const INGRESS_NGINX: Self = Self {
-        configuration: include_str!("ingress-nginx.conf"),
-        hands_on_any_upgrade: true,
-        ..Self::NGINX
-    };
+    pub(crate) const INGRESS_NGINX: Self =
+        Self { configuration: include_str!("ingress-nginx.conf"), hands_on_any_upgrade: true, ..Self::NGINX };
     pub(crate) const CADDY: Self = Self {
         program: "caddy",
         arguments: &["run", "--adapter", "caddyfile", "--config"],

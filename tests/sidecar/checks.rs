@@ -238,7 +238,8 @@ impl Behind {
             for path in ["/app/x", "/welcome/", "/public/"] {
                 for connection in ["Connection: Upgrade", "Connection: Upgrade, HTTP2-Settings"] {
                     let headers = [&[alice, settings, connection], upgrade].concat();
-                    let answer = Client::connect(self.proxy.address).request(&format!("GET {path} HTTP/1.1"), &headers, "");
+                    let answer =
+                        Client::connect(self.proxy.address).request(&format!("GET {path} HTTP/1.1"), &headers, "");
                     let told = format!("{path}: {upgrade:?}: {connection}: {}", answer.status);
                     for request in self.reached() {
                         let upgrades = request.header("Upgrade").join(",").to_ascii_lowercase();

@@ -1,9 +1,7 @@
 use std::fmt;
 
-use jsonwebtoken::DecodingKey;
-
 use super::algorithm::{Algorithm, KeyType};
-use super::prepared::Prepared;
+use super::prepared::{Material, Prepared};
 use super::{InvalidKey, jwk, pem, rsa, secret};
 
 /// One key with one algorithm, checked when it is loaded. `Debug` prints the algorithm only.
@@ -64,7 +62,7 @@ impl VerificationKey {
         let secret = secret.as_ref();
         let KeyType::Secret(min_bytes) = algorithm.key_type() else { return Err(InvalidKey::WrongType) };
         secret::check(secret, min_bytes)?;
-        Self::new(algorithm, &DecodingKey::from_secret(secret))
+        Self::new(algorithm, Material::Secret(secret))
     }
 
     /// Sets the name by which tokens ask for this key; without one, a single key takes tokens of any `kid`.
@@ -99,7 +97,7 @@ impl VerificationKey {
     pub(super) fn rsa(algorithm: Algorithm, n: &[u8], e: &[u8]) -> Result<Self, InvalidKey> {
         let (n, e) = (rsa::significant(n), rsa::significant(e));
         rsa::check(n, e)?;
-        Self::new(algorithm, &DecodingKey::from_rsa_raw_components(n, e))
+        Self::new(algorithm, Material::Rsa { n, e })
     }
 
     /// From an uncompressed point (SEC 1 section 2.3.3).
@@ -112,14 +110,14 @@ impl VerificationKey {
         if !on_curve {
             return Err(InvalidKey::InvalidPoint);
         }
-        Self::new(algorithm, &DecodingKey::from_ec_der(point))
+        Self::new(algorithm, Material::Point(point))
     }
 
     pub(super) fn ed25519(x: &[u8]) -> Result<Self, InvalidKey> {
         if !pem::is_ed25519_point(x) {
             return Err(InvalidKey::InvalidPoint);
         }
-        Self::new(Algorithm::EdDSA, &DecodingKey::from_ed_der(x))
+        Self::new(Algorithm::EdDSA, Material::Point(x))
     }
 
     pub(super) fn named(mut self, name: &'static str) -> Self {
@@ -127,8 +125,8 @@ impl VerificationKey {
         self
     }
 
-    fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, InvalidKey> {
-        let key = Prepared::new(algorithm, key).ok_or(InvalidKey::Malformed)?;
+    fn new(algorithm: Algorithm, material: Material<'_>) -> Result<Self, InvalidKey> {
+        let key = Prepared::new(algorithm, material).ok_or(InvalidKey::Malformed)?;
         Ok(Self { kid: None, algorithm, name: algorithm.name(), key })
     }
 }

@@ -87,11 +87,17 @@ pub(super) fn migrate(connection: &Connection, step: &str, version: u32) -> Resu
     connection.pragma_update(None, "user_version", version)
 }
 
-/// Tells whether the file was opened for reading, by the begin of a write: `Connection::is_readonly` has another argument
-/// in each of several versions of rusqlite.
+/// Tells whether the file was opened for reading, by a write that is undone: `Connection::is_readonly` takes another type in
+/// each of several versions of rusqlite, and `BEGIN IMMEDIATE` succeeds. This write needs no schema, which could not be
+/// read where the log cannot be made.
 pub(super) fn is_read_only(connection: &Connection) -> Result<bool> {
-    match connection.execute(BEGIN_WRITE, ()) {
-        Ok(_) => connection.execute(ROLLBACK, ()).map(|_| false),
+    connection.execute(BEGIN_READ, ())?;
+    let written = connection.pragma_update(None, "user_version", 0);
+    if !connection.is_autocommit() {
+        connection.execute(ROLLBACK, ())?;
+    }
+    match written {
+        Ok(()) => Ok(false),
         Err(error) if error::is_busy(&error) => Ok(false),
         Err(error) if error::is_read_only(&error) => Ok(true),
         Err(error) => Err(error),
