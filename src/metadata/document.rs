@@ -54,14 +54,14 @@ impl Metadata {
 
     /// Reads a document that [`to_json`](Self::to_json) wrote, from where it was stored: quicker, since what the strict
     /// reader looks for was looked for when the document came in. `None`: this is not such a document.
-    #[cfg(any(feature = "mariadb", feature = "redis", feature = "sqlite"))]
+    #[cfg(any(feature = "mariadb-no-provider", feature = "redis-no-provider", feature = "sqlite"))]
     pub(crate) fn from_stored(text: &[u8]) -> Option<Self> {
         super::stored::read(text, |value| Arc::from(value.to_owned())).map(|fields| Self { fields: Arc::new(fields) })
     }
 
     /// As `from_stored`, for the text that Postgres writes of a `jsonb`: with spaces between the tokens, which are not
     /// kept.
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "postgres-no-provider")]
     pub(crate) fn from_jsonb(text: &[u8]) -> Option<Self> {
         super::stored::read(text, super::stored::without_spaces).map(|fields| Self { fields: Arc::new(fields) })
     }

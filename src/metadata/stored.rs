@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres-no-provider")]
 use crate::json;
 
 type Fields = IndexMap<Arc<str>, Arc<RawValue>>;
@@ -21,7 +21,7 @@ pub(super) fn read(text: &[u8], keep: fn(&RawValue) -> Arc<RawValue>) -> Option<
 }
 
 /// A copy of a value without the white space between its tokens.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres-no-provider")]
 pub(super) fn without_spaces(value: &RawValue) -> Arc<RawValue> {
     let nested = value.get().starts_with(['{', '[']);
     // What is left is JSON still, so there is always a dense copy.
@@ -74,7 +74,7 @@ impl Visitor<'_> for Name {
     }
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(all(test, feature = "postgres-no-provider"))]
 mod spaced {
     use crate::metadata::Metadata;
 

@@ -34,15 +34,15 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
-        #[cfg(feature = "redis")]
+        #[cfg(feature = "redis-no-provider")]
         "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster" => {
             Ok(Arc::new(super::RedisStore::connect(url).await?))
         }
-        #[cfg(feature = "mariadb")]
+        #[cfg(feature = "mariadb-no-provider")]
         "mariadb" | "mysql" => Ok(Arc::new(super::MariadbStore::connect(url).await?)),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::connect(url).await?)),
-        #[cfg(feature = "postgres")]
+        #[cfg(feature = "postgres-no-provider")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(url).await?)),
         _ => Err(ConfigError::UnknownStore { scheme: scheme.to_owned() }),
     }
