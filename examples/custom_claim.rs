@@ -16,10 +16,11 @@ use http_body_util::{BodyExt, Full};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::claims::{BooleanClaim, ClaimInput, ClaimRejection, ClaimValidator};
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{JwtVerifier, Session, UserMetadataLayer};
+use tower_user_metadata::{Session, UserMetadataLayer};
 
 /// Lets in whoever accepted the terms of use, in this edition or a later one: `"terms": 3` in the token.
 #[derive(Debug)]
@@ -104,7 +105,7 @@ fn token(secret: &[u8], claims: &Value) -> Result<String, Box<dyn Error>> {
     if let (Value::Object(payload), Value::Object(claims)) = (&mut payload, claims) {
         payload.extend(claims.clone());
     }
-    Ok(jsonwebtoken::encode(&Header::default(), &payload, &EncodingKey::from_secret(secret))?)
+    Ok(jsonwebtoken::encode(&Header::default(), &payload, &EncodingKey::from_secret(secret)?)?)
 }
 
 async fn answer<S>(service: &S, what: &str, token: Option<&str>) -> Result<(StatusCode, String), Box<dyn Error>>

@@ -63,10 +63,10 @@ async fn main() -> Result<(), app::Error> {
 /// looked. In a runtime of its own the tasks are those of connections, so that it can be seen when there are none.
 async fn serve(rocket: Rocket<Ignite>, begun: impl Future<Output = ()>) -> Result<(), app::Error> {
     let runtime = Runtime::new()?;
-    let tasks = runtime.handle().metrics();
-    let handle = rocket.shutdown();
+    let (tasks, handle) = (runtime.handle().metrics(), rocket.shutdown());
     let mut server = runtime.spawn(rocket.launch());
-    let result = tokio::select! {
+    let _connections = Connections(Some(runtime));
+    tokio::select! {
         ended = &mut server => ended.map_err(app::Error::from).and_then(|ended| Ok(ended.map(drop)?)),
         () = begun => {
             handle.notify();
@@ -75,9 +75,18 @@ async fn serve(rocket: Rocket<Ignite>, begun: impl Future<Output = ()>) -> Resul
             }
             Ok(())
         }
-    };
-    runtime.shutdown_background();
-    result
+    }
+}
+
+/// Their runtime, which must not be waited for where it is dropped: within another one.
+struct Connections(Option<Runtime>);
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 #[get("/userinfo")]

@@ -9,7 +9,8 @@
 //! use http_body_util::Full;
 //! use tower::{Layer, Service};
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-//! use tower_user_metadata::{JwtVerifier, StoreError, UserMetadataHandle, UserMetadataLayer, metadata_update, store};
+//! use tower_user_metadata::session::JwtVerifier;
+//! use tower_user_metadata::{StoreError, UserMetadataHandle, UserMetadataLayer, metadata_update, store};
 //!
 //! async fn update_info(request: Request<()>) -> Result<Response<Full<Bytes>>, StoreError> {
 //!     let metadata = request.extensions().get::<UserMetadataHandle>().expect("the layer puts it there");
@@ -23,7 +24,7 @@
 //! let layer = UserMetadataLayer::new(verifier, store::connect("memory:").await?);
 //! let mut service = layer.layer(tower::service_fn(update_info));
 //! # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
-//! # let key = jsonwebtoken::EncodingKey::from_secret(secret);
+//! # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
 //! # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
 //!
 //! let request = Request::post("/updateinfo").header("authorization", format!("Bearer {token}")).body(())?;
@@ -41,7 +42,7 @@
 //! |---|---|
 //! | [`metadata`] | *what* is kept: documents, updates, the merge, versions, limits |
 //! | [`session`] | *who* is calling: verifiers, keys, claims, where tokens are found |
-//! | [`store`] | *where* it is kept: the contract, the stores, and what goes around one |
+//! | [`store`] | *where* it is kept: the contract, the stores, and the wrappers around one |
 //! | [`UserMetadataHandle`] | what a handler holds |
 //! | [`Authenticator`] | headers in, session and handle out: the one place where sessions and stores meet |
 //! | [`layer`] | the Tower layer around it |
@@ -76,10 +77,10 @@
 //!
 //! # A request, in one direction
 //!
-//! 1. [`TokenSources`](session::TokenSources) finds the token in the headers: one rule, bytes in, text out.
-//! 2. [`JwtVerifier`] looks whether it knows the token; else it checks form, header and key, then the signature, then
-//!    the claims from the very bytes that were signed.
-//! 3. The anti-CSRF policy of the cookie it came in, then the claim validators, have their say.
+//! 1. [`TokenSources`](session::TokenSources) finds the token in the headers.
+//! 2. [`JwtVerifier`](session::JwtVerifier) looks whether it verified this token before. If not, it checks the form, the header
+//!    and the key, then the signature, then the claims from the very bytes that were signed.
+//! 3. The anti-CSRF policy of the cookie, if the token came in one, and the claim validators check the request.
 //! 4. The layer puts a [`Session`] and a [`UserMetadataHandle`] into the request's extensions. The store has not been
 //!    touched.
 //! 5. Only what the handler asks of the handle does I/O.
@@ -119,7 +120,7 @@ pub use metadata::{
     InvalidMetadata, InvalidMetadataKind, InvalidVersion, Limits, Metadata, MetadataUpdate, Precondition, Record,
     Version,
 };
-pub use session::{AntiCsrf, AuthError, AuthErrorKind, JwtVerifier, Session, SessionVerifier};
+pub use session::{AntiCsrf, AuthError, AuthErrorKind, Session, SessionVerifier};
 pub use store::{MetadataStore, StoreError, StoreErrorKind};
 pub use user_id::{InvalidUserId, UserId};
 

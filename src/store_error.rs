@@ -42,7 +42,7 @@ struct Inner {
     logged: AtomicBool,
 }
 
-/// What failed.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -58,7 +58,7 @@ pub enum StoreErrorKind {
     Timeout,
     /// The store was closed by this process.
     Closed,
-    /// What is stored is not a document, or not of the type asked for.
+    /// The stored value is not a document, or not of the requested type.
     Corrupt,
     /// Anything else, for example a statement that the database refused.
     Internal,
@@ -158,13 +158,13 @@ impl StoreError {
         }
     }
 
-    /// What failed.
+    /// The kind of the failure.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.0.kind
     }
 
-    /// What was done, if that is known: the name of a method of [`MetadataStore`](crate::store::MetadataStore), or `open`.
+    /// The operation that failed, if that is known: the name of a method of [`MetadataStore`](crate::store::MetadataStore), or `open`.
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {
         self.0.operation

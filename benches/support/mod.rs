@@ -22,9 +22,10 @@ use http::{Request, Response};
 use http_body_util::Full;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header};
 use tower::{Layer, Service};
+use tower_user_metadata::UserMetadataLayer;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{JwtVerifier, UserMetadataLayer};
 
 /// A signing key in the forms that the contestants want.
 pub(crate) struct Signer {
@@ -219,8 +220,8 @@ pub(crate) fn hs256() -> Signer {
     Signer {
         name: "HS256",
         algorithm: jsonwebtoken::Algorithm::HS256,
-        private: EncodingKey::from_secret(&secret),
-        public: DecodingKey::from_secret(&secret),
+        private: EncodingKey::from_secret(&secret).expect("not empty"),
+        public: DecodingKey::from_secret(&secret).expect("not empty"),
         key: VerificationKey::from_secret(Algorithm::HS256, secret).expect("a key"),
         prepared: None,
     }

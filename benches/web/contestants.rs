@@ -25,7 +25,8 @@ use tower_oauth2_resource_server::server::OAuth2ResourceServer;
 use tower_oauth2_resource_server::tenant::TenantConfiguration;
 use tower_user_metadata::session::keys::{Algorithm as OurAlgorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::session::JwtVerifier;
+use tower_user_metadata::UserMetadataLayer;
 
 use super::issuer::{AUDIENCE, Issuer, KID};
 

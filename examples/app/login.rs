@@ -2,8 +2,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{EncodingKey, Header};
 use serde::{Deserialize, Serialize};
+use tower_user_metadata::UserId;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-use tower_user_metadata::{JwtVerifier, UserId};
 
 use super::{Error, Reply};
 
@@ -45,7 +46,7 @@ impl DevelopmentLogin {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
         let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
-        Ok((Self { key: EncodingKey::from_secret(&secret) }, JwtVerifier::builder(key).without_audience().build()?))
+        Ok((Self { key: EncodingKey::from_secret(&secret)? }, JwtVerifier::builder(key).without_audience().build()?))
     }
 
     pub(crate) fn answer(&self, body: &[u8]) -> Reply {

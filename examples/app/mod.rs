@@ -18,7 +18,7 @@ mod shutdown;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tower_user_metadata::JwtVerifier;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::store::{self, MetadataStore};
 
 pub(crate) use answer::{Cleared, Reply, Updated};
@@ -41,7 +41,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Sets everything up as the environment says; see [`Settings`] for the variables.
+    /// Sets everything up by the environment; [`Settings`] has the variables.
     pub(crate) async fn from_env() -> Result<Self, Error> {
         let settings = Settings::from_env()?;
         let (verifier, login) = match &settings.issuer {

@@ -1,11 +1,11 @@
 use std::env::{self, VarError};
 
-use tower_user_metadata::JwtVerifier;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, Jwks};
 
 use super::Error;
 
-/// What the environment says.
+/// The settings of the application, which are environment variables.
 pub(crate) struct Settings {
     /// `PORT`, default 3000; 0 takes any free one.
     pub(crate) port: u16,
@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     pub(crate) issuer: Option<Issuer>,
 }
 
-/// `JWKS_URL`, and what its tokens must say besides.
+/// `JWKS_URL`, and what the tokens of its issuer must say besides.
 pub(crate) struct Issuer {
     jwks_url: String,
     /// `ISSUER`.

@@ -1,5 +1,5 @@
-/// Has a framework's macro make an answer of each error that a handler may return, by way of a [`Problem`], which each
-/// becomes by value and by reference.
+/// Calls a framework's macro with each error that a handler may return, so that it makes an answer of it. Each error converts
+/// into a [`Problem`], by value and by reference.
 ///
 /// [`Problem`]: crate::endpoints::Problem
 macro_rules! for_each_error {

@@ -6,11 +6,11 @@ use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
 use crate::session::Session;
 
-/// What the layer found, for handlers in whatever speaks `http` 1 and Tower: bare hyper, AWS Lambda with `lambda_http`,
-/// and with the feature `tonic` a `tonic::Request`.
+/// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
+/// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
 ///
-/// Its errors answer as the adapters do: 401 for a stranger whom a layer with optional sessions let through, and a 500 that
-/// says how to mend it where there is no layer.
+/// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is no layer
+/// a 500 that says how to add it.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -22,7 +22,8 @@ use crate::session::Session;
 /// use tower_user_metadata::adapter::RequestExt;
 /// use tower_user_metadata::endpoints::Problem;
 /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-/// # use tower_user_metadata::{JwtVerifier, UserMetadataLayer, metadata_update, store::MemoryStore};
+/// # use tower_user_metadata::session::JwtVerifier;
+/// # use tower_user_metadata::{UserMetadataLayer, metadata_update, store::MemoryStore};
 ///
 /// async fn forget_notifications(request: Request<()>) -> Result<Bytes, Problem> {
 ///     let metadata = request.user_metadata()?;
@@ -45,7 +46,7 @@ use crate::session::Session;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait RequestExt {
-    /// Where the layer put it.
+    /// The extensions of the request, in which the layer put what it found.
     fn request_extensions(&self) -> &Extensions;
 
     /// The session.
@@ -98,7 +99,7 @@ impl RequestExt for http::request::Parts {
     }
 }
 
-/// What a layer or a middleware put there. A stranger who was let through, where sessions are optional, is refused here.
+/// What a layer or a middleware put there. A request that passed without a session is refused here.
 pub(super) fn required<T: Clone + Send + Sync + 'static>(
     extensions: &Extensions,
     remedy: &'static str,

@@ -13,8 +13,8 @@ use crate::handle::UserMetadataHandle;
 use crate::metadata::Limits;
 use crate::session::claims::{self, ClaimInput, ClaimValidator};
 use crate::session::{
-    AntiCsrf, AuthError, AuthErrorKind, Clock, CsrfProof, Headers, Session, SessionVerifier, SystemClock, TokenSources,
-    Verdict, VerifyInput,
+    AntiCsrf, AuthError, AuthErrorKind, Clock, CsrfProof, Headers, Internal, Session, SessionVerifier, SystemClock,
+    TokenSources, Verdict, VerifyInput,
 };
 use crate::store::{MetadataStore, Shares};
 
@@ -26,7 +26,8 @@ use crate::store::{MetadataStore, Shares};
 /// ```
 /// use tower_user_metadata::store::MemoryStore;
 /// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-/// use tower_user_metadata::{AuthErrorKind, Authenticator, JwtVerifier};
+/// use tower_user_metadata::session::JwtVerifier;
+/// use tower_user_metadata::{AuthErrorKind, Authenticator};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
@@ -163,7 +164,7 @@ impl Authenticator {
         };
         // The proof is taken from the headers now, since the verifier may have to wait and they are only lent.
         let proof = found.anti_csrf.map_or(CsrfProof::NotNeeded, |policy| policy.proof(method, headers));
-        if let Some(session) = self.0.verifier.recognise(found.value, now) {
+        if let Some(session) = self.0.verifier.known(found.value, now, Internal::HERE) {
             return Authentication::ready(self.admit(session, &proof, now));
         }
         let token = match found.token(self.0.verifier.max_token_bytes()) {

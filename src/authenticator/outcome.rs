@@ -18,6 +18,14 @@ pub struct Authenticated {
 impl Authenticated {
     /// What was found, for a handler that needs a session.
     ///
+    /// ```
+    /// use tower_user_metadata::{AuthErrorKind, Authenticated};
+    ///
+    /// let passed_without = None;
+    /// let refused = Authenticated::required(passed_without).unwrap_err();
+    /// assert_eq!(refused.kind(), AuthErrorKind::MissingCredentials);
+    /// ```
+    ///
     /// # Errors
     ///
     /// The request passed without one.

@@ -41,12 +41,9 @@ pub enum InvalidKey {
     /// A secret that is known or easy to guess, or a public key.
     #[error("the secret is a known or guessable one; take 32 bytes or more from a random generator")]
     SecretWeak,
-    /// Two keys have the same `kid`, so that a token could mean either.
-    #[error("two keys have the same kid")]
+    /// Two different keys have the same `kid`, or none, and the same algorithm, so that a token could mean either.
+    #[error("two different keys have the same kid and algorithm")]
     DuplicateKid,
-    /// A key without `kid` beside others: tokens could not name it.
-    #[error("a set of several keys needs a kid for each")]
-    MissingKid,
     /// Not a JWK set: not an object with an array `keys`, or too large.
     #[error("not a JWK set")]
     NotJwkSet,

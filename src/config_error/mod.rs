@@ -15,8 +15,9 @@ use crate::store_error::StoreError;
 /// ```
 /// use std::error::Error;
 ///
+/// use tower_user_metadata::ConfigError;
+/// use tower_user_metadata::session::JwtVerifier;
 /// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-/// use tower_user_metadata::{ConfigError, JwtVerifier};
 ///
 /// let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
 /// let refused = JwtVerifier::builder(key).with_issuer("https://auth.example.com\n").build().unwrap_err();
@@ -56,6 +57,12 @@ pub enum ConfigError {
          `with_issuer`, `with_audience` or `without_audience`"
     )]
     AnyAudience,
+    /// A verifier shall take id tokens and was not told for which client.
+    #[error(
+        "the verifier takes id tokens and has no audience, so those of every client of the provider would be sessions; \
+         call `with_audience` with the id of the client, or `without_audience`"
+    )]
+    IdTokensForAnyone,
     /// An option of a verifier cannot be used.
     #[error("the option `{option}` of the verifier cannot be {value:?}: {problem}")]
     VerifierOption {
@@ -149,7 +156,12 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    #[cfg(any(feature = "redis-no-provider", feature = "sqlite"))]
+    #[cfg(any(
+        feature = "mariadb-no-provider",
+        feature = "postgres-no-provider",
+        feature = "redis-no-provider",
+        feature = "sqlite"
+    ))]
     pub(crate) fn unknown_store_parameter(name: &str, known: &'static str) -> Self {
         // What is no name may be a part of a password.
         let is_name = (1..=64).contains(&name.len())

@@ -5,15 +5,27 @@
 //! | `GET` (or `HEAD`) | 200, the document, `ETag`; `{}` without `ETag` when there is none; 304 for `If-None-Match` |
 //! | `PATCH`, a JSON object | 200, the merged document, `ETag` |
 //! | `DELETE` | 204 |
+//! | a CORS preflight | 204, `Allow`; a [CORS layer](crate::layer#cors) outside answers it before |
 //!
 //! `PATCH` is the shallow merge of [`MetadataUpdate`](crate::MetadataUpdate), not a JSON merge patch (RFC 7396), so
-//! its content type is `application/json`. All of them take `If-Match` and `If-None-Match` (RFC 9110 section 13): 412
-//! with the current `ETag` when the document has changed, 428 (RFC 6585 section 3) when
-//! [`with_required_preconditions`](UserMetadataEndpoints::with_required_preconditions) is set and there is neither.
+//! its content type is `application/json`; the charset, if there is one, is UTF-8 or US-ASCII. All of them take `If-Match` and
+//! `If-None-Match` (RFC 9110 section 13): 412 with the current `ETag` when the document has changed, 428 (RFC 6585 section 3)
+//! when [`with_required_preconditions`](UserMetadataEndpoints::with_required_preconditions) is set and there is neither.
 //!
-//! Errors are `{"message":"…"}`: 400 for a body that is not a JSON object that can be kept, 413 with `limit` for one
-//! that is too large, 415 for another content type, 503 when the store is out of reach. The stored document is
-//! untouched after any of them.
+//! An `ETag` names the version of the stored document. So it still counts, in both headers, after a proxy that compresses
+//! answers has made it weak (`W/"…"`, as nginx does) or given it a suffix (`"…-gzip"`, as Apache, Caddy and Jetty do).
+//!
+//! Errors are `{"message":"…"}`:
+//!
+//! | Status | For |
+//! |---|---|
+//! | 400 | a body that is no JSON object that can be kept, or that broke off before its end |
+//! | 413, with `limit` | a body, or a merged document, that is too large |
+//! | 415, with `Accept-Patch` | another content type or charset |
+//! | 415, with `Accept-Encoding: identity` | a body with a content coding, such as gzip |
+//! | 503 | a store that is out of reach |
+//!
+//! The stored document is untouched after any of them, save that the outcome of a write is unknown after some 503.
 
 pub(crate) mod body;
 mod conditions;

@@ -27,7 +27,7 @@ pub(crate) const MISSING_LAYER: &str =
 /// `{"message":"…"}`, with a `limit` or a header where one belongs to it.
 ///
 /// For handlers that are written for no framework; `?` makes one of a [`StoreError`], an [`InvalidMetadata`] or an
-/// [`AuthError`]. What a store says of its failure goes to the log and not to the client.
+/// [`AuthError`]. What a store says of its failure goes to the log, once, and not to the client.
 ///
 /// ```
 /// use tower_user_metadata::endpoints::Problem;
@@ -217,6 +217,8 @@ impl From<&StoreError> for Problem {
         if let Some(invalid) = error.invalid_metadata() {
             return invalid.clone().into();
         }
+        // Nothing for an error that was logged where it arose; a store of somebody else's may not have done so.
+        error.log();
         match error.kind() {
             StoreErrorKind::PreconditionFailed => {
                 let problem = Self::new(StatusCode::PRECONDITION_FAILED, "the metadata has changed");
@@ -230,12 +232,10 @@ impl From<&StoreError> for Problem {
                 Self::new(StatusCode::NOT_IMPLEMENTED, "the metadata store has no conditional writes")
             }
             StoreErrorKind::Unavailable | StoreErrorKind::Timeout | StoreErrorKind::Closed => {
-                tracing::warn!(kind = ?error.kind(), may_have_happened = error.may_have_happened(), "metadata store failed");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "metadata unavailable")
                     .with_header(RETRY_AFTER, RETRY_SECONDS)
             }
             StoreErrorKind::Corrupt | StoreErrorKind::Internal => {
-                tracing::error!(kind = ?error.kind(), may_have_happened = error.may_have_happened(), "metadata store failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
             }
         }

@@ -3,7 +3,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::session::{AuthError, AuthErrorKind};
 
-/// Ends what the proxy's configuration says; behind it comes the path of the client's request.
+/// The segment after which the path of the client's request begins; what stands before it is the proxy's configuration.
 const END: &str = "-";
 
 /// What the path of a check asks for.
@@ -20,17 +20,17 @@ pub(super) enum Demand {
     All { roles: Vec<String>, permissions: Vec<String> },
 }
 
-/// Where the method of the request stands that the proxy holds.
+/// Where a check tells the method of the request that the proxy holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Method {
-    /// In the check itself, which is the client's request with a prefix to its path (Envoy).
+    /// By its own method: it is the client's request with a prefix to its path (Envoy).
     Own,
-    /// In a header (all others).
+    /// By a header (all others).
     Forwarded,
 }
 
 impl Check {
-    /// `None` where the path is none of ours.
+    /// `None` for a path that no check has.
     pub(super) fn from_path(path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix("/auth")?.split('/');
         if segments.next() != Some("") {
@@ -151,7 +151,9 @@ mod tests {
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
         let mut map = HeaderMap::new();
-        headers.for_each(|(name, value)| drop(map.append(name, value)));
+        for (name, value) in headers {
+            map.append(name, value);
+        }
         forwarded_method(&map).ok().map(str::to_owned)
     }
 

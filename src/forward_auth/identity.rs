@@ -12,11 +12,11 @@ pub const SESSION_HANDLE: HeaderName = HeaderName::from_static("x-session-handle
 /// The header with the tenant of the session, percent-encoded; empty where tokens name none.
 pub const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 
-/// What cannot stand in a header or would not come through unchanged; `%` too, so that no two users look alike. Bytes
-/// beyond ASCII always are encoded.
+/// What a header cannot hold or a proxy would change, and `%`, so that no two users look alike. Bytes beyond ASCII are
+/// always encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// All of the names always: a proxy replaces what a client sent under a name only if the answer has that name.
+/// Every answer has all three names, since a proxy replaces what a client sent under a name only if the answer has it.
 pub(super) fn headers(session: Option<&Session>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(USER_ID, value(session.map(|session| session.user_id().as_str())));
@@ -28,7 +28,7 @@ pub(super) fn headers(session: Option<&Session>) -> HeaderMap {
 
 fn value(text: Option<&str>) -> HeaderValue {
     let text = utf8_percent_encode(text.unwrap_or_default(), ENCODED).to_string();
-    // What was encoded is visible ASCII, which is a header value; an empty one is nobody.
+    // Encoded text is visible ASCII, which a header can hold.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 

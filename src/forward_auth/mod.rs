@@ -1,8 +1,8 @@
 //! Sessions for services that cannot use this crate: a proxy asks here before it lets a request through.
 //!
-//! [`ForwardAuth`] answers the checks of nginx's `auth_request`, Traefik's `ForwardAuth`, Caddy's `forward_auth` and Envoy's
-//! `ext_authz` over HTTP. The program `user-metadata-auth` (feature `sidecar`) serves it; in a service of one's own it
-//! mounts like any Tower service.
+//! [`ForwardAuth`] answers the checks of nginx's `auth_request` (also by ingress-nginx), Traefik's `ForwardAuth`, Caddy's
+//! `forward_auth` and Envoy's `ext_authz` over HTTP. The program `user-metadata-auth` (feature `sidecar`) serves it; a service
+//! of yours mounts it like any Tower service.
 //!
 #![doc = include_str!("docs.md")]
 
@@ -62,14 +62,14 @@ pub struct ForwardAuth {
 }
 
 impl ForwardAuth {
-    /// Checks with this authenticator; what it demands is demanded by every path.
+    /// Checks sessions with this authenticator; what it demands, every path demands too.
     #[must_use]
     pub fn new(authenticator: Authenticator) -> Self {
         Self { authenticator }
     }
 
     async fn answer(self, check: Request<()>) -> Response<Full<Bytes>> {
-        // A path that is not one of ours is a mistake of the proxy's configuration: it must not let anybody in.
+        // Any other path is a mistake in the proxy's configuration, which must not let anybody in.
         let Some(Check { demand, method }) = Check::from_path(check.uri().path()) else {
             return status(StatusCode::NOT_FOUND);
         };
@@ -121,7 +121,7 @@ impl<B> Service<Request<B>> for ForwardAuth {
         Poll::Ready(Ok(()))
     }
 
-    /// The body is not looked at: proxies send none, or that of the request that they hold.
+    /// Ignores the body: proxies send none, or that of the request that they hold.
     fn call(&mut self, check: Request<B>) -> Self::Future {
         let (checks, check) = (self.clone(), check.map(drop));
         Box::pin(async move { Ok(checks.answer(check).await) })

@@ -1,4 +1,4 @@
-//! What a handle that loads once knows.
+//! The document that a handle with a single load has read.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 
 use crate::metadata::Record;
 
-/// One load for all who ask; a write makes what was loaded void, also when its outcome is unknown.
+/// One load for all readers. A write invalidates it, also a write whose outcome is unknown.
 #[derive(Default)]
 pub(super) struct Loaded(Mutex<State>);
 
@@ -42,7 +42,7 @@ impl State {
     }
 }
 
-/// A write that is under way; unless its answer is kept, nothing is known after it.
+/// A write that is under way; unless its answer is kept, the next read loads again.
 pub(super) struct Write<'a> {
     loaded: &'a Loaded,
     generation: u64,
@@ -50,7 +50,7 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// Notes what the write has left.
+    /// Keeps the document that the write has left.
     pub(super) fn done(mut self, left: Option<Record>) {
         let mut state = self.loaded.lock();
         // Of two writes at once the answer that comes last may be that of the first.

@@ -6,49 +6,17 @@
 
 mod plain;
 mod reader;
+mod rules;
 mod text;
 mod wrong_type;
 
 use std::borrow::Cow;
 
 use reader::Reader;
+pub(crate) use rules::{Fault, JsonError, MAX_DEPTH, Rules};
 pub(crate) use text::{compact, depth};
 pub use wrong_type::WrongType;
 pub(crate) use wrong_type::typed;
-
-/// Depth past which no text is read, whatever the limits say: the reader recurses once a level.
-pub(crate) const MAX_DEPTH: usize = 128;
-
-/// What is refused beyond a plain syntax error.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    /// Levels of nesting; the root object is the first.
-    pub(crate) depth: usize,
-    /// The largest power of ten, up or down, that a digit of a number may stand for.
-    pub(crate) exponent: i64,
-    /// Whether a string may hold U+0000.
-    pub(crate) nul: bool,
-}
-
-/// Why a text was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    NotUtf8,
-    Syntax,
-    NotAnObject,
-    DuplicateMember,
-    LoneSurrogate,
-    Nul,
-    NumberOutOfRange,
-    TooDeep,
-}
-
-/// A refused text: the fault and the byte at which it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct JsonError {
-    pub(crate) fault: Fault,
-    pub(crate) at: usize,
-}
 
 /// The members of a root object: decoded names, values as they stand in the text.
 pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;

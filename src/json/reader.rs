@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::plain::plain_bytes;
-use super::{Fault, JsonError, MAX_DEPTH, Rules};
+use super::rules::{Fault, JsonError, MAX_DEPTH, Rules};
 
 /// A place in a text, and what is refused there.
 pub(super) struct Reader<'a> {

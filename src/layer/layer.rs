@@ -13,8 +13,8 @@ use crate::store::MetadataStore;
 /// Put it around the routes that need a session, inside the layers for CORS, tracing and timeouts. It asks the store
 /// for nothing: only the handler does.
 ///
-/// A CORS preflight, which browsers send without credentials, passes without a session, so that the service inside may answer
-/// it; a CORS layer outside of this one answers it before.
+/// A CORS preflight, which browsers send without credentials, passes without a session; a CORS layer outside of this one
+/// answers it. The [module](crate::layer#cors) has an example.
 #[derive(Clone, Debug)]
 pub struct UserMetadataLayer<R = JsonRejection> {
     authenticator: Authenticator,

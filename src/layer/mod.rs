@@ -10,7 +10,8 @@
 //! use tower::{Layer, Service};
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
-//! use tower_user_metadata::{JwtVerifier, UserMetadataHandle, UserMetadataLayer};
+//! use tower_user_metadata::session::JwtVerifier;
+//! use tower_user_metadata::{UserMetadataHandle, UserMetadataLayer};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
@@ -30,6 +31,8 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+#![doc = include_str!("cors.md")]
 
 mod admission;
 mod future;

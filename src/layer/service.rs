@@ -8,7 +8,7 @@ use super::future::ResponseFuture;
 use super::response::{RejectionResponse, refuse};
 use crate::authenticator::Authenticator;
 
-/// The service of [`UserMetadataLayer`](super::UserMetadataLayer).
+/// The service of [`UserMetadataLayer`](crate::UserMetadataLayer).
 #[derive(Clone, Debug)]
 pub struct UserMetadata<S, R> {
     inner: S,

@@ -7,7 +7,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{InvalidMetadata, InvalidMetadataKind, RULES};
+use super::error::{InvalidMetadata, InvalidMetadataKind};
+use super::rules::RULES;
 use crate::json::{self, WrongType};
 
 /// The document of one user: a JSON object whose root fields are raw JSON text, in order.
@@ -50,20 +51,6 @@ impl Metadata {
             .map(|(name, value)| Ok((Arc::from(name), raw(value)?)))
             .collect::<Result<_, InvalidMetadata>>()?;
         Ok(Self { fields: Arc::new(fields) })
-    }
-
-    /// Reads a document that [`to_json`](Self::to_json) wrote, from where it was stored: quicker, since what the strict
-    /// reader looks for was looked for when the document came in. `None`: this is not such a document.
-    #[cfg(any(feature = "mariadb-no-provider", feature = "redis-no-provider", feature = "sqlite"))]
-    pub(crate) fn from_stored(text: &[u8]) -> Option<Self> {
-        super::stored::read(text, |value| Arc::from(value.to_owned())).map(|fields| Self { fields: Arc::new(fields) })
-    }
-
-    /// As `from_stored`, for the text that Postgres writes of a `jsonb`: with spaces between the tokens, which are not
-    /// kept.
-    #[cfg(feature = "postgres-no-provider")]
-    pub(crate) fn from_jsonb(text: &[u8]) -> Option<Self> {
-        super::stored::read(text, super::stored::without_spaces).map(|fields| Self { fields: Arc::new(fields) })
     }
 
     /// Reads a document from a `serde_json` value. Numbers are as exact as `value` holds them.

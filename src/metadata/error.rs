@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::rules::RULES;
 use crate::json::{Fault, JsonError};
 
 /// A document or an update that cannot be kept; nothing was stored or changed.
@@ -39,7 +40,7 @@ impl InvalidMetadata {
     }
 }
 
-/// What is wrong with a document or an update.
+/// The rule that a document or an update breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidMetadataKind {
@@ -103,7 +104,7 @@ impl From<JsonError> for InvalidMetadata {
             Fault::LoneSurrogate => Kind::LoneSurrogate,
             Fault::Nul => Kind::Nul,
             Fault::NumberOutOfRange => Kind::NumberOutOfRange,
-            Fault::TooDeep => return Self::new(Kind::TooDeep, super::RULES.depth),
+            Fault::TooDeep => return Self::new(Kind::TooDeep, RULES.depth),
         };
         Self::new(kind, error.at)
     }

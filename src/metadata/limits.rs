@@ -1,8 +1,5 @@
-use super::{InvalidMetadata, InvalidMetadataKind, Metadata, MetadataUpdate};
-use crate::json;
-
-/// The deepest nesting that any setting allows: the reader recurses once a level.
-pub(super) const DEPTH_CAP: usize = json::MAX_DEPTH;
+use super::error::{InvalidMetadata, InvalidMetadataKind};
+use super::rules::DEPTH_CAP;
 
 /// How much one user may keep; checked on each update and again on the merged document, inside the write.
 ///
@@ -74,29 +71,6 @@ impl Limits {
     pub fn with_depth(mut self, levels: usize) -> Self {
         self.depth = levels.min(DEPTH_CAP);
         self
-    }
-
-    pub(super) fn check_update(&self, update: &MetadataUpdate) -> Result<(), InvalidMetadata> {
-        use InvalidMetadataKind as Kind;
-        let mut bytes = 2;
-        for (name, value) in update.fields() {
-            if name.len() > self.field_name_bytes {
-                return Err(InvalidMetadata::new(Kind::FieldNameTooLong, self.field_name_bytes));
-            }
-            let Some(value) = value else { continue };
-            bytes += name.len() + value.get().len();
-            if bytes > self.document_bytes {
-                return Err(InvalidMetadata::new(Kind::DocumentTooLarge, self.document_bytes));
-            }
-            if 1 + json::depth(value.get()) > self.depth {
-                return Err(InvalidMetadata::new(Kind::TooDeep, self.depth));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn check_merged(&self, merged: &Metadata) -> Result<(), InvalidMetadata> {
-        self.check_sizes(merged.len(), merged.json_bytes())
     }
 
     pub(super) fn check_sizes(&self, fields: usize, bytes: usize) -> Result<(), InvalidMetadata> {

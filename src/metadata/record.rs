@@ -14,8 +14,8 @@ pub struct Record {
 
 /// The version of a stored document: opaque, compared only for equality.
 ///
-/// A version never comes twice for one user, also not after the document was cleared and written anew, so "unchanged
-/// since I read it" can be told by comparing two of them. `Display` writes 16 hexadecimal digits, the form that an
+/// A store never gives a user the same version twice, not even after the document was cleared and written again. So two
+/// equal versions prove that the document has not changed in between. `Display` writes 16 hexadecimal digits, the form that an
 /// `ETag` carries; `FromStr` reads them back.
 ///
 /// ```
@@ -74,7 +74,7 @@ impl FromStr for Version {
 #[error("a version is 16 hexadecimal digits")]
 pub struct InvalidVersion(());
 
-/// What must hold of the stored document for a write to happen; checked inside the write.
+/// The condition on the stored document under which a write happens. The store checks it inside the write.
 ///
 /// ```
 /// use tower_user_metadata::{Precondition, Version};

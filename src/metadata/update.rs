@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::document::{raw, to_json};
-use super::{InvalidMetadata, Limits, Metadata, RULES};
+use super::document::{Metadata, raw, to_json};
+use super::error::{InvalidMetadata, InvalidMetadataKind};
+use super::limits::Limits;
+use super::rules::RULES;
 use crate::json;
 
 /// A change to one document: root fields to set and root fields to remove.
@@ -130,10 +132,25 @@ impl MetadataUpdate {
     ///
     /// The first mistake of [`set`](Self::set), or the limit that is passed.
     pub fn check(&self, limits: &Limits) -> Result<(), InvalidMetadata> {
-        match &self.invalid {
-            Some(invalid) => Err(invalid.clone()),
-            None => limits.check_update(self),
+        use InvalidMetadataKind as Kind;
+        if let Some(invalid) = &self.invalid {
+            return Err(invalid.clone());
         }
+        let mut bytes = 2;
+        for (name, value) in self.fields() {
+            if name.len() > limits.field_name_bytes() {
+                return Err(InvalidMetadata::new(Kind::FieldNameTooLong, limits.field_name_bytes()));
+            }
+            let Some(value) = value else { continue };
+            bytes += name.len() + value.get().len();
+            if bytes > limits.document_bytes() {
+                return Err(InvalidMetadata::new(Kind::DocumentTooLarge, limits.document_bytes()));
+            }
+            if 1 + json::depth(value.get()) > limits.depth() {
+                return Err(InvalidMetadata::new(Kind::TooDeep, limits.depth()));
+            }
+        }
+        Ok(())
     }
 
     #[cfg(feature = "sqlite")]
@@ -159,7 +176,7 @@ impl MetadataUpdate {
         let mut fields = IndexMap::with_capacity(stored.fields.len() + self.fields.len());
         fields.extend(kept.chain(set));
         let merged = Metadata { fields: Arc::new(fields) };
-        limits.check_merged(&merged)?;
+        limits.check_sizes(merged.len(), merged.json_bytes())?;
         Ok(merged)
     }
 }

@@ -1,11 +1,11 @@
 use http::Method;
 use subtle::ConstantTimeEq;
 
-use super::credentials::{Headers, single};
+use super::headers::{Headers, single};
 use super::{AuthError, AuthErrorKind as Kind, Session};
 
-/// What a request must prove when its token came in a cookie, which browsers also send with requests that other sites
-/// start. Names and rules are those of SuperTokens, whose SDKs exempt `GET` alone.
+/// The proof against cross-site request forgery that a request with its token in a cookie must bring. Browsers also send
+/// cookies with requests that other sites start. Names and rules are those of SuperTokens, whose SDKs exempt `GET` alone.
 ///
 /// `GET`, `HEAD` and `OPTIONS` are exempt, as safe methods (RFC 9110 section 9.2.1): do not change anything in their
 /// handlers. Headers that override the method are not looked at, and a method that is not known counts as unsafe. The

@@ -2,7 +2,7 @@
 //!
 //! Only tokens that verified enter, so nobody can fill the cache, or choose its keys, without good tokens. An entry
 //! ends at the token's expiry (by the clock and by the time that has really passed, whichever comes first), with the
-//! set of keys that it was verified under, and when it is told to be forgotten.
+//! set of keys that it was verified under, and when [`forget`](SessionCache::forget) drops it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
 use tokio::time::Instant;
 
-use super::keys::Generation;
+use super::keys::KeySetVersion;
 use super::sync::RwLock;
 
 /// How many bytes of the signature's end pick the bucket: 12 characters are 72 bits that no client chooses.
@@ -52,13 +52,13 @@ pub(crate) struct Fresh<S> {
     /// Until when it is good by the clock, with the verifier's leeway, in milliseconds since 1970.
     pub(crate) good_until: i64,
     /// Of the keys under which it was verified.
-    pub(crate) generation: Generation,
+    pub(crate) version: KeySetVersion,
 }
 
 #[derive(Clone)]
 struct Entry<S> {
     session: S,
-    generation: Generation,
+    version: KeySetVersion,
     good_until: i64,
     dies_at: Instant,
 }
@@ -72,16 +72,16 @@ impl<S: Kept> SessionCache<S> {
     }
 
     /// The session of a token: known from before, if it is still good and was verified under the keys of this
-    /// generation; else what `verify` says, which is kept if it is a session.
+    /// version; else what `verify` says, which is kept if it is a session.
     pub(crate) fn known_or_verified<M, E>(
         &self,
         token: &[u8],
         now: Now,
-        generation: Option<Generation>,
+        version: Option<KeySetVersion>,
         verify: impl FnOnce() -> Result<Result<Fresh<S>, M>, E>,
     ) -> Result<Result<S, M>, E> {
         // Without usable keys nothing that was verified under older ones counts either.
-        if let Some(session) = generation.and_then(|generation| self.known(token, now, generation)) {
+        if let Some(session) = version.and_then(|version| self.known(token, now, version)) {
             return Ok(Ok(session));
         }
         let forgotten = *self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
@@ -99,14 +99,14 @@ impl<S: Kept> SessionCache<S> {
         self.sessions.retain(|_, entry| !ended(&entry.session));
     }
 
-    /// The session of a token, if it is known, still good, and was verified under the keys of this generation.
-    pub(crate) fn known(&self, token: &[u8], now: Now, generation: Generation) -> Option<S> {
+    /// The session of a token, if it is known, still good, and was verified under the keys of this version.
+    pub(crate) fn known(&self, token: &[u8], now: Now, version: KeySetVersion) -> Option<S> {
         let entry = self.sessions.get(&Sought(token))?;
-        if entry.is_good(now, generation) {
+        if entry.is_good(now, version) {
             return Some(entry.session);
         }
         // Another request may have put a better one in its place.
-        self.sessions.remove_if(&Sought(token), |entry| !entry.is_good(now, generation));
+        self.sessions.remove_if(&Sought(token), |entry| !entry.is_good(now, version));
         None
     }
 
@@ -114,8 +114,8 @@ impl<S: Kept> SessionCache<S> {
         let lifetime = u64::try_from(fresh.good_until.saturating_sub(now.wall)).unwrap_or(0);
         // A lifetime that the steady clock cannot count to is no lifetime of a session.
         let Some(dies_at) = now.steady.checked_add(Duration::from_millis(lifetime)) else { return };
-        let (session, generation) = (fresh.session.clone(), fresh.generation);
-        let entry = Entry { session, generation, good_until: fresh.good_until, dies_at };
+        let (session, version) = (fresh.session.clone(), fresh.version);
+        let entry = Entry { session, version, good_until: fresh.good_until, dies_at };
         // Under the lock, so that it is either in its place before `forget` looks at it or not kept.
         let unchanged = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
         if *unchanged == forgotten {
@@ -125,8 +125,8 @@ impl<S: Kept> SessionCache<S> {
 }
 
 impl<S> Entry<S> {
-    fn is_good(&self, now: Now, generation: Generation) -> bool {
-        self.generation == generation && now.wall < self.good_until && now.steady < self.dies_at
+    fn is_good(&self, now: Now, version: KeySetVersion) -> bool {
+        self.version == version && now.wall < self.good_until && now.steady < self.dies_at
     }
 }
 
@@ -211,15 +211,14 @@ mod tests {
         }
 
         /// Asks for a token that is good from 0 until 1,000 ms; tells whether it was known.
-        fn ask(&self, token: &str, wall: i64, steady: u64, generation: Option<u64>) -> bool {
+        fn ask(&self, token: &str, wall: i64, steady: u64, version: Option<u64>) -> bool {
             let mut known = true;
-            let generation = generation.map(Generation::new);
-            let found =
-                self.cache.known_or_verified(token.as_bytes(), at(wall, self.start, steady), generation, || {
-                    known = false;
-                    let generation = generation.unwrap_or(Generation::new(0));
-                    Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
-                });
+            let version = version.map(KeySetVersion);
+            let found = self.cache.known_or_verified(token.as_bytes(), at(wall, self.start, steady), version, || {
+                known = false;
+                let version = version.unwrap_or(KeySetVersion(0));
+                Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, version }))
+            });
             assert_eq!(found, Ok(Ok(7)));
             known
         }
@@ -240,10 +239,10 @@ mod tests {
     #[test]
     fn a_token_that_is_verified_twice_at_once_is_kept_once() {
         let world = World::new(1 << 20);
-        let generation = Generation::new(1);
-        let found = world.cache.known_or_verified(b"token", at(0, world.start, 0), Some(generation), || {
+        let version = KeySetVersion(1);
+        let found = world.cache.known_or_verified(b"token", at(0, world.start, 0), Some(version), || {
             assert!(!world.ask("token", 0, 0, Some(1)));
-            Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
+            Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, version }))
         });
         assert_eq!(found, Ok(Ok(7)));
         assert_eq!(world.cache.sessions.len(), 1);
@@ -268,9 +267,7 @@ mod tests {
         let world = World::new(1 << 20);
         let refused = |wall| {
             let now = at(wall, world.start, 0);
-            world
-                .cache
-                .known_or_verified(b"token", now, Some(Generation::new(1)), || Err::<Result<_, ()>, _>("refused"))
+            world.cache.known_or_verified(b"token", now, Some(KeySetVersion(1)), || Err::<Result<_, ()>, _>("refused"))
         };
         assert!(!world.ask("token", 0, 0, Some(1)));
         assert_eq!(refused(999), Ok(Ok(7)));
@@ -287,10 +284,10 @@ mod tests {
         world.cache.forget(|session| *session == 7);
         assert!(!world.ask("token", 0, 0, Some(1)));
 
-        let generation = Generation::new(1);
-        let found = world.cache.known_or_verified(b"other", at(0, world.start, 0), Some(generation), || {
+        let version = KeySetVersion(1);
+        let found = world.cache.known_or_verified(b"other", at(0, world.start, 0), Some(version), || {
             world.cache.forget(|session| *session == 7);
-            Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, generation }))
+            Ok::<_, Infallible>(Ok::<_, Infallible>(Fresh { session: 7, good_until: 1_000, version }))
         });
         assert_eq!(found, Ok(Ok(7)));
         assert!(!world.ask("other", 0, 0, Some(1)));
@@ -299,10 +296,10 @@ mod tests {
     #[test]
     fn nothing_but_a_session_enters() {
         let world = World::new(1 << 20);
-        let (now, generation) = (at(0, world.start, 0), Some(Generation::new(1)));
-        let refused = world.cache.known_or_verified(b"token", now, generation, || Err::<Result<_, ()>, _>(1));
+        let (now, version) = (at(0, world.start, 0), Some(KeySetVersion(1)));
+        let refused = world.cache.known_or_verified(b"token", now, version, || Err::<Result<_, ()>, _>(1));
         assert_eq!(refused, Err(1));
-        let missing = world.cache.known_or_verified(b"token", now, generation, || Ok::<_, ()>(Err(2)));
+        let missing = world.cache.known_or_verified(b"token", now, version, || Ok::<_, ()>(Err(2)));
         assert_eq!(missing, Ok(Err(2)));
         assert_eq!(world.cache.sessions.len(), 0);
     }

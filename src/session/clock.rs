@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What time it is: an input, so that tests own it.
+/// The source of the current time. It is an input, so that tests can set it.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -3,7 +3,7 @@ use std::fmt;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use super::credentials::Headers;
+use super::headers::Headers;
 use super::{AuthError, AuthErrorKind as Kind};
 
 /// The name of a cookie: what looks for it with the equals sign behind it, which no name holds.

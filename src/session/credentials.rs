@@ -1,38 +1,15 @@
-//! Where tokens are found: header bytes in, one token out, or the reason why not.
+//! Finds the token of a request in its headers, or says why there is none.
 
-use http::{HeaderMap, HeaderValue, header};
 use memchr::memchr;
 
+use super::anti_csrf::AntiCsrf;
 use super::cookie::CookieName;
-use super::{AntiCsrf, AuthError, AuthErrorKind as Kind};
+use super::headers::{Headers, single};
+use super::{AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
 
 /// The longest `Cookie` header by default, in bytes: twice what browsers send for one site in practice.
 const MAX_COOKIE_BYTES: usize = 16 * 1024;
-
-/// The headers of a request, whatever types its framework has for them.
-///
-/// Values are bytes, since clients may send any; a value that is not UTF-8 must not hide the others.
-pub trait Headers {
-    /// Calls `visit` with each value of the header called `name` (lower case), in the order in which they came.
-    fn visit<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8]));
-}
-
-impl Headers for HeaderMap {
-    fn visit<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        let mut visit_all = |values: header::GetAll<'a, HeaderValue>| {
-            for value in values {
-                visit(value.as_bytes());
-            }
-        };
-        // A text is parsed and looked up among the standard names each time; these two are asked for on every request.
-        match name {
-            "authorization" => visit_all(self.get_all(header::AUTHORIZATION)),
-            "cookie" => visit_all(self.get_all(header::COOKIE)),
-            _ => visit_all(self.get_all(name)),
-        }
-    }
-}
 
 /// One place where a token may be.
 ///
@@ -198,16 +175,6 @@ impl std::fmt::Debug for Token<'_> {
     }
 }
 
-/// The only value of a header; several, even if alike, are refused.
-pub(crate) fn single<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a [u8]>, AuthError> {
-    let mut values = (None, 0_usize);
-    headers.visit(name, &mut |value| values = (Some(value), values.1 + 1));
-    match values {
-        (_, 2..) => Err(AuthError::because(Kind::MalformedCredentials, "the header comes more than once")),
-        (value, _) => Ok(value),
-    }
-}
-
 fn bearer(headers: &dyn Headers) -> Result<Option<&[u8]>, AuthError> {
     let Some(value) = single(headers, "authorization")? else { return Ok(None) };
     let scheme_end = value.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(value.len());
@@ -265,6 +232,8 @@ fn unescape(value: &str) -> Token<'_> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     fn find(lines: &[(&'static str, &[u8])]) -> Result<String, Kind> {

@@ -37,7 +37,7 @@ pub enum AuthErrorKind {
     /// The signature is right, but what it signs are not the claims of a session: not a JSON object, a claim missing
     /// or of the wrong type, a user id that cannot be one.
     MalformedClaims,
-    /// The token names a key that is not among ours.
+    /// The token names a key that is not among ours, or one that cannot be told from another.
     UnknownKey,
     /// The signature is wrong under the key that the token names.
     BadSignature,
@@ -49,7 +49,8 @@ pub enum AuthErrorKind {
     WrongIssuer,
     /// For another audience.
     WrongAudience,
-    /// Signed by us for another purpose: an id token, a logout token, an OAuth2 token of SuperTokens.
+    /// Signed by us for another purpose: an id, refresh or logout token, an OAuth2 token of SuperTokens. The
+    /// [`reason`](AuthError::reason) says which; [these marks](crate::session#what-a-token-is-for) count.
     WrongPurpose,
     /// A cookie session without the proof against cross-site request forgery that the policy demands.
     AntiCsrf,
@@ -59,13 +60,13 @@ pub enum AuthErrorKind {
     KeysUnavailable,
 }
 
-/// One claim validator's refusal, as the client is told. `Debug` prints the id alone, since reasons hold values from
-/// the session.
+/// The refusal of one claim validator, in the form in which the client gets it. `Debug` prints the id alone, since reasons
+/// hold values from the session.
 #[derive(Clone)]
 pub struct InvalidClaim {
     /// The validator's id.
     pub id: String,
-    /// What the validator tells of the reason, as JSON text; absent when it tells none.
+    /// The reason of the validator, as JSON text; absent when it gives none.
     pub reason: Option<Box<RawValue>>,
 }
 

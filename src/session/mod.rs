@@ -1,4 +1,5 @@
-//! Who is calling: sessions, how they are verified, and where their tokens are found. Knows nothing of stores.
+//! Sessions: how they are verified, with which keys, and where a request carries its token. This module knows nothing of
+//! stores.
 //!
 #![doc = include_str!("choices.md")]
 
@@ -9,135 +10,22 @@ mod clock;
 mod cookie;
 mod credentials;
 mod error;
-pub mod jwt;
+mod headers;
+mod internal;
+mod jwt;
 pub mod keys;
 mod payload;
 mod session_data;
 mod sync;
-
-use std::fmt::Debug;
-use std::future::Future;
-use std::pin::Pin;
-use std::time::SystemTime;
+mod verifier;
 
 pub use anti_csrf::AntiCsrf;
 pub(crate) use anti_csrf::CsrfProof;
 pub use clock::{Clock, SystemClock};
-pub use credentials::{Headers, TokenSource, TokenSources};
+pub use credentials::{TokenSource, TokenSources};
 pub use error::{AuthError, AuthErrorKind, InvalidClaim};
-pub use jwt::JwtVerifier;
+pub use headers::Headers;
+pub(crate) use internal::Internal;
+pub use jwt::{JwtVerifier, JwtVerifierBuilder, SuperTokensVerifierBuilder};
 pub use session_data::{Session, SessionBuilder};
-
-/// Tells whether a token is a session, and whose.
-///
-/// [`JwtVerifier`] is the one that comes with the crate. Where the answer needs no I/O, a verifier gives
-/// [`Verdict::Ready`], so that a request with a known key never waits and nothing is boxed.
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_user_metadata::session::{AuthError, AuthErrorKind, Session, SessionVerifier, Verdict, VerifyInput};
-/// use tower_user_metadata::UserId;
-///
-/// /// Takes one fixed token: for a demonstration on a machine of one's own.
-/// #[derive(Debug)]
-/// struct OneToken;
-///
-/// impl SessionVerifier for OneToken {
-///     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
-///         Verdict::Ready(if input.token == "open-sesame" {
-///             let user = UserId::new("ali").map_err(|_| AuthError::new(AuthErrorKind::MalformedClaims));
-///             user.map(|user| Session::assertion(user, input.now + Duration::from_secs(60)).build())
-///         } else {
-///             Err(AuthError::new(AuthErrorKind::BadSignature))
-///         })
-///     }
-/// }
-///
-/// let input = VerifyInput::new("open-sesame", std::time::SystemTime::now());
-/// let Verdict::Ready(Ok(session)) = OneToken.verify(input) else { panic!("refused") };
-/// assert_eq!(session.user_id().as_str(), "ali");
-/// ```
-pub trait SessionVerifier: Debug + Send + Sync + 'static {
-    /// Verifies a token. Fails closed: whatever is not surely a session of now is an error.
-    fn verify(&self, input: VerifyInput<'_>) -> Verdict;
-
-    /// The longest token that can be good, in bytes: what is longer is refused unread. Default any.
-    fn max_token_bytes(&self) -> usize {
-        usize::MAX
-    }
-
-    /// The session of a token that [`verify`](Self::verify) found good before, if it would find so now: for verifiers
-    /// that remember. It is asked first, with the bytes as they came, so that the request of a known session is not
-    /// even looked at for what a token may hold. By default nothing is known.
-    fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {
-        let _ = (token, now);
-        None
-    }
-}
-
-/// What a verifier is asked. `Debug` does not print the token.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct VerifyInput<'a> {
-    /// The token as the client sent it.
-    pub token: &'a str,
-    /// The time that counts as now.
-    pub now: SystemTime,
-}
-
-impl<'a> VerifyInput<'a> {
-    /// Asks about a token at a time.
-    #[must_use]
-    pub fn new(token: &'a str, now: SystemTime) -> Self {
-        Self { token, now }
-    }
-}
-
-impl Debug for VerifyInput<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifyInput").field("now", &self.now).finish_non_exhaustive()
-    }
-}
-
-/// The answer of a verifier.
-#[must_use]
-pub enum Verdict {
-    /// Known at once.
-    Ready(Result<Session, AuthError>),
-    /// Known after I/O, for example when the key of the token has to be fetched first.
-    Pending(Pin<Box<dyn Future<Output = Result<Session, AuthError>> + Send>>),
-}
-
-impl Debug for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Ready(result) => f.debug_tuple("Ready").field(result).finish(),
-            Self::Pending(_) => f.write_str("Pending(..)"),
-        }
-    }
-}
-
-impl<V: SessionVerifier + ?Sized> SessionVerifier for std::sync::Arc<V> {
-    fn verify(&self, input: VerifyInput<'_>) -> Verdict {
-        (**self).verify(input)
-    }
-
-    fn max_token_bytes(&self) -> usize {
-        (**self).max_token_bytes()
-    }
-
-    fn recognise(&self, token: &[u8], now: SystemTime) -> Option<Session> {
-        (**self).recognise(token, now)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_question_is_printed_without_its_token() {
-        let text = format!("{:?}", VerifyInput::new("eyJ.secret", SystemTime::UNIX_EPOCH));
-        assert!(text.starts_with("VerifyInput") && !text.contains("secret"), "{text}");
-    }
-}
+pub use verifier::{SessionVerifier, Verdict, VerifyInput};

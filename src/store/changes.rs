@@ -8,24 +8,24 @@ use super::StoreError;
 use crate::metadata::{Record, Version};
 use crate::user_id::UserId;
 
-/// What a store tells of the writes of all processes, so that each can drop what it has cached.
+/// The change notices of a store, about the writes of all processes: a cache drops what they change.
 ///
-/// A store that can tell gives it by [`MetadataStore::changes`](super::MetadataStore::changes);
+/// A store that has them gives them by [`MetadataStore::changes`](super::MetadataStore::changes);
 /// [`CachedStore`](super::CachedStore) follows it.
 #[async_trait]
 pub trait Changes: Debug + Send + Sync + 'static {
-    /// Tells the listener what changes from some moment on, until that is no longer possible, and answers why; with
+    /// Notifies the listener of each change from some moment on, until that is no longer possible, and returns the reason:
     /// [`Closed`](crate::StoreErrorKind::Closed) when the store is closed.
     ///
-    /// That moment is the first call of [`ChangeListener::heard`], and another one follows at each `pace` or sooner.
+    /// The first call of [`ChangeListener::heard`] marks that moment; further calls follow at each `pace` or sooner.
     ///
     /// # Cancel safety
     ///
-    /// A future that is dropped tells nothing more, and lets go of what it held.
+    /// A future that is dropped sends no more notices, and closes its connections.
     async fn follow(&self, listener: &dyn ChangeListener, pace: Duration) -> StoreError;
 }
 
-/// Whoever wants to know of changes. The calls are short: they come from where a connection is read.
+/// Receives change notices. Its methods must return quickly: they are called from the task that reads the connection.
 pub trait ChangeListener: Send + Sync {
     /// A user's document was written or cleared. Of one user, changes come in the order in which they happened.
     fn changed(&self, user: &UserId, change: Change);
@@ -33,12 +33,12 @@ pub trait ChangeListener: Send + Sync {
     /// Any number of documents were written or cleared.
     fn all_changed(&self);
 
-    /// Every change that was answered to its writer before this moment has been told, if it came after the first call
-    /// of this.
+    /// Confirms that each change whose writer had its answer before this moment has been notified, as far as it came
+    /// after the first call of this method.
     fn heard(&self, before: Instant);
 }
 
-/// What became of a document.
+/// The state of a document after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {

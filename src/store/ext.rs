@@ -8,7 +8,7 @@ use crate::user_id::UserId;
 /// How often [`MetadataStoreExt::modify`] tries before it gives up: with the pauses between, about a second.
 const MODIFY_ATTEMPTS: u32 = 10;
 
-/// What users of a store get on top of what its implementor wrote; implemented for every [`MetadataStore`].
+/// Methods built on those of [`MetadataStore`]; implemented for every store.
 pub trait MetadataStoreExt: MetadataStore {
     /// The document of a user; empty when there is none, as in SuperTokens.
     ///

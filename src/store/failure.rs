@@ -17,7 +17,7 @@ pub(super) enum Cause<Own> {
     Own(Own),
     #[error("the connection was lost")]
     Lost,
-    #[error("no connection of the pool was free in time")]
+    #[error("no connection was free, or could be made, in time")]
     Pool,
     #[error("the deadline of the call passed")]
     Deadline,
@@ -27,7 +27,7 @@ pub(super) enum Cause<Own> {
     Ended,
     #[error("the stored document is damaged, or the answer is not as the statement demands")]
     Answer,
-    #[error("the system has no random numbers to give")]
+    #[error("the system gave no random numbers")]
     Random,
     #[error("schema version {found} is newer than {known}, the last that this version of the crate knows")]
     NewerSchema { found: u32, known: u32 },
@@ -49,7 +49,7 @@ impl<Own> Failure<Own> {
         Self::of(StoreErrorKind::Unavailable, Cause::Lost)
     }
 
-    /// The deadline passed before a connection was free.
+    /// The deadline passed before there was a connection.
     pub(super) fn no_connection() -> Self {
         Self::of(StoreErrorKind::Unavailable, Cause::Pool)
     }

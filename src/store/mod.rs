@@ -58,16 +58,17 @@ mod ext;
 #[cfg(any(feature = "mariadb-no-provider", feature = "postgres-no-provider"))]
 mod failure;
 #[cfg(feature = "mariadb-no-provider")]
-pub mod mariadb;
+mod mariadb;
 mod memory;
 mod namespace;
 #[cfg(feature = "postgres-no-provider")]
-pub mod postgres;
+mod postgres;
 #[cfg(feature = "redis-no-provider")]
 mod redis;
 mod shares;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod url;
 #[cfg_attr(not(feature = "metrics"), path = "waits/silent.rs")]
 mod waits;
 mod wrap;
@@ -83,11 +84,11 @@ pub use connect::connect;
 pub use error_context::ErrorContext;
 pub use ext::MetadataStoreExt;
 #[cfg(feature = "mariadb-no-provider")]
-pub use mariadb::MariadbStore;
+pub use mariadb::{MariadbOptions, MariadbStore};
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
 #[cfg(feature = "postgres-no-provider")]
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis-no-provider")]
 pub use redis::{RedisOptions, RedisStore};
 pub(crate) use shares::{Share, Shares};
@@ -162,8 +163,8 @@ pub trait MetadataStore: Debug + Send + Sync + 'static {
     /// As [`update`](Self::update).
     async fn clear(&self, user: &UserId, when: &Precondition) -> Result<(), StoreError>;
 
-    /// Takes no more calls, finishes those under way, and lets go of threads, files and connections, for all handles on
-    /// the store; to be awaited when a service stops. A store that holds none of these does nothing.
+    /// Takes no more calls, finishes those under way, and closes threads, files and connections, for all handles on the
+    /// store; await it when a service stops. A store that has none of these does nothing.
     ///
     /// # Cancel safety
     ///

@@ -1,5 +1,5 @@
-//! One store for all requests, without one counter for all requests: where many threads count in one place, each waits
-//! for the others.
+//! One store for all requests, without one reference counter for all requests: threads that count in one place wait for
+//! each other.
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,12 +12,12 @@ use super::MetadataStore;
 /// More than threads that run at the same time, on most machines.
 const SHARES: usize = 32;
 
-/// A store, counted in several places.
+/// A store with several reference counters.
 #[derive(Clone)]
 pub(crate) struct Shares(Box<[Arc<Share>]>);
 
-/// A store, counted in one of them. Aligned, so that no two counters are in one line of a processor's cache (of which
-/// it fetches two at a time).
+/// A store with one of these counters. The alignment keeps two counters out of one cache line; it is two lines, since
+/// processors fetch cache lines in pairs.
 #[repr(align(128))]
 pub(crate) struct Share(Arc<dyn MetadataStore>);
 
@@ -34,7 +34,7 @@ impl Shares {
         Self((0..SHARES).map(|_| Arc::new(Share(Arc::clone(&store)))).collect())
     }
 
-    /// The store, counted where this thread counts.
+    /// The store, with the counter that this thread uses.
     pub(crate) fn share(&self) -> &Arc<Share> {
         let thread = THREAD.with(|thread| {
             thread.get().unwrap_or_else(|| {
@@ -74,7 +74,7 @@ mod tests {
     use crate::store::MemoryStore;
 
     #[test]
-    fn a_thread_counts_in_one_place_and_threads_in_several() {
+    fn a_thread_has_one_counter_and_threads_have_several() {
         let shares = Shares::new(MemoryStore::new());
         let place = || Arc::as_ptr(shares.share()) as usize;
         assert_eq!(place(), place());

@@ -19,7 +19,8 @@ use tower_user_metadata::{
 
 use crate::cases;
 use crate::shared::{
-    Answer, Headers, admins, authenticator_on, bearer, json, layer_answer, small_store, store_errors, with_reason,
+    Answer, Headers, admins, authenticator, authenticator_on, bearer, json, layer_answer, small_store, store_errors,
+    with_reason,
 };
 
 async fn user_id(session: Session, metadata: UserMetadataHandle) -> String {
@@ -81,6 +82,7 @@ impl cases::Application for Application {
 
 cases::middleware!(Application, "wrap it in `user_metadata(&authenticator)`");
 
+/// In actix-web the last `wrap` is outside, and so sees preflights first and refusals last.
 async fn answer<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
     answer_of(response.into_parts().1).await
 }

@@ -111,6 +111,45 @@ fn only_actix_web_and_rocket_ask_for_the_body_of_a_request_that_is_refused() {
     }
 }
 
+/// No framework has a time limit for bodies: what a client that goes silent gets, and when.
+#[test]
+fn a_client_that_goes_silent_is_refused_at_once_or_waited_for() {
+    const JSON: &str = "Host: localhost\r\nContent-Type: application/json\r\n";
+    let issuer = Issuer::start();
+    let token = issuer.token("alice");
+    let signed_in = format!("{JSON}Authorization: Bearer {token}\r\n");
+    let both = "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n";
+    for name in EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let example = Example::trusting(name, directory.path(), &issuer);
+        example.post("/updateinfo", &token, r#"{"a":1}"#);
+        let silent = |request: String| {
+            let mut stream = example.connect();
+            stream.write_all(request.as_bytes()).expect("it is connected");
+            stream
+        };
+        let update = |headers: &str, rest: &str| silent(format!("POST /updateinfo HTTP/1.1\r\n{headers}{rest}"));
+        let waits_for_all = name == "rocket";
+        let streams = [
+            ("a stranger with a body", update(JSON, "Content-Length: 30\r\n\r\n"), waits_for_all),
+            ("a stranger with two framings", update(JSON, both), waits_for_all),
+            ("two framings", update(&signed_in, both), name != "actix"),
+            ("a body", update(&signed_in, "Content-Length: 30\r\n\r\n"), true),
+            ("half a body", update(&signed_in, "Content-Length: 30\r\n\r\n{\"a\":\"0123456789"), true),
+            (
+                "a read with a body",
+                silent(format!("GET /userinfo HTTP/1.1\r\n{signed_in}Content-Length: 3\r\n\r\n")),
+                waits_for_all,
+            ),
+        ];
+        for (what, mut stream, waits) in streams {
+            stream.set_read_timeout(Some(std::time::Duration::from_millis(500))).expect("a valid timeout");
+            assert_eq!(stream.read(&mut [0; 1]).is_err(), waits, "{name}: {what}");
+        }
+        assert_eq!(example.get("/userinfo", &token).body(), br#"{"a":1}"#, "{name}");
+    }
+}
+
 /// An application load balancer hands a function only the last header of each name, unless it is told to hand it all; so
 /// nothing in the function can see that there were two.
 #[test]

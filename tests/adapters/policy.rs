@@ -27,7 +27,7 @@ fn render(report: &Report, codes: &[Option<Code>]) -> String {
     line(
         &mut text,
         format_args!(
-            "What the applications in `examples/` answered over a socket, byte for byte the same: {} and\n\
+            "The applications in `examples/` gave these answers over a socket, byte for byte the same: {} and\n\
              {last}. The last column is the status of the same call to tonic, with the same message; `-` where gRPC has no such request.\n",
             others.join(", ")
         ),
@@ -41,7 +41,7 @@ fn render(report: &Report, codes: &[Option<Code>]) -> String {
         };
         line(&mut text, format_args!("| {name} | {} | {body} | {code} |", answer.status()));
     }
-    line(&mut text, format_args!("\nWhat is decided below or beside an adapter, of requests with a good session:\n"));
+    line(&mut text, format_args!("\nWhat servers and routers answer differently, to requests with a good session:\n"));
     line(&mut text, format_args!("| Request | Status | Except |\n|---|---|---|"));
     for difference in differences() {
         let except: Vec<_> = difference.except.iter().map(|(name, status)| format!("{name} {status}")).collect();

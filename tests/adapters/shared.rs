@@ -13,10 +13,11 @@ use jsonwebtoken::{EncodingKey, Header};
 use tower::{Layer, ServiceExt, service_fn};
 
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::claims::PrimitiveArrayClaim;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{Authenticator, JwtVerifier, Limits, StoreError, StoreErrorKind, UserMetadataLayer, Version};
+use tower_user_metadata::{Authenticator, Limits, StoreError, StoreErrorKind, UserMetadataLayer, Version};
 
 const SECRET: &[u8] = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -73,7 +74,8 @@ pub(crate) fn small_store() -> MemoryStore {
 pub(crate) fn token(secret: &[u8], expires: SystemTime) -> String {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let claims = serde_json::json!({ "sub": "alice", "iat": seconds(expires - MINUTE), "exp": seconds(expires) });
-    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).expect("claims serialise")
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret).expect("not empty"))
+        .expect("claims serialise")
 }
 
 /// Demands a role that alice has with [`admin`] only.
@@ -85,7 +87,7 @@ pub(crate) fn admins(sessions: &Authenticator) -> Authenticator {
 pub(crate) fn admin() -> String {
     let expires = (SystemTime::now() + MINUTE).duration_since(UNIX_EPOCH).expect("after 1970");
     let claims = serde_json::json!({ "sub": "alice", "exp": expires.as_secs(), "st-role": { "t": 0, "v": ["admin"] } });
-    let key = EncodingKey::from_secret(SECRET);
+    let key = EncodingKey::from_secret(SECRET).expect("not empty");
     format!("Bearer {}", jsonwebtoken::encode(&Header::default(), &claims, &key).expect("claims serialise"))
 }
 

@@ -1,5 +1,9 @@
 //! The ready-made endpoints: statuses, conditional requests, and that an error changes nothing.
 
+#[path = "../support/log.rs"]
+mod log;
+mod logs;
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -71,7 +71,7 @@ impl House {
     }
 
     /// The path from the root of what a file names; `None`: it is of another crate, or of the file itself.
-    fn from_root(&self, module: &Names, named: &[String]) -> Option<Names> {
+    fn path_from_root(&self, module: &Names, named: &[String]) -> Option<Names> {
         match named.first()?.as_str() {
             "crate" => Some(named[1..].to_vec()),
             "self" => Some([module, &named[1..]].concat()),
@@ -97,7 +97,7 @@ impl House {
             let file = &self.files[place];
             let reexport = names.get(depth).and_then(|name| file.reexports.iter().find(|(here, _)| here == name));
             let Some((_, from)) = reexport else { return Some(place) };
-            let Some(from) = self.from_root(&file.module, from) else { return Some(place) };
+            let Some(from) = self.path_from_root(&file.module, from) else { return Some(place) };
             names = [&from[..], &names[depth + 1..]].concat();
         }
         None
@@ -108,7 +108,7 @@ impl House {
         let uses = |(place, file): (&'_ String, &File)| {
             let reexported = file.reexports.iter().filter(|(here, _)| file.first_names.contains(here));
             let named = file.named.iter().chain(reexported.map(|(_, from)| from));
-            let used = named.filter_map(|named| self.defining(&self.from_root(&file.module, named)?));
+            let used = named.filter_map(|named| self.defining(&self.path_from_root(&file.module, named)?));
             used.filter(|used| used != place).map(str::to_owned).collect::<BTreeSet<_>>()
         };
         let known = |name: &str| self.files.get_key_value(name).map(|(place, _)| place.as_str());
@@ -137,7 +137,7 @@ impl House {
             let Some(room) = file.module.first() else { continue };
             let allowed = may_use.get(room.as_str()).unwrap_or_else(|| panic!("{room} has no place in the house"));
             for named in &file.named {
-                let Some(names) = self.from_root(&file.module, named) else { continue };
+                let Some(names) = self.path_from_root(&file.module, named) else { continue };
                 let root = names.first().filter(|name| !self.modules.contains_key(&vec![(*name).clone()]));
                 let defined = root.and_then(|_| self.defining(&names)).map(room_of);
                 let used = defined.as_deref().or(names.first().map(String::as_str)).unwrap_or_default();

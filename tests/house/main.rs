@@ -111,22 +111,7 @@ fn no_dependency_needs_a_newer_compiler_than_we_say() {
     let manifest: toml::Table = manifest.parse().expect("toml");
     let features = manifest["features"].as_table().expect("features").keys().map(String::as_str);
     let features: Vec<&str> = features.filter(|feature| !NEWER.contains(feature)).collect();
-    let metadata = std::process::Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--features",
-            &features.join(","),
-            "--locked",
-            "--filter-platform",
-            "x86_64-unknown-linux-gnu",
-        ])
-        .current_dir(root())
-        .output()
-        .expect("cargo runs");
-    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("json");
+    let metadata = cargo_metadata(&features.join(","));
     let version = |text: &str| {
         let mut parts = text.split('.').map(|part| part.parse::<u64>().expect("a number"));
         (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
@@ -139,6 +124,30 @@ fn no_dependency_needs_a_newer_compiler_than_we_say() {
             assert!(version(rust) <= ours, "{} needs Rust {rust}", package["name"]);
         }
     }
+}
+
+/// Newcomers compile one example first. A dev-dependency on another framework, also by way of something else, would make
+/// them compile that as well.
+#[test]
+fn one_example_compiles_no_other_framework() {
+    let metadata = cargo_metadata("axum,sqlite");
+    let used = dependencies(&metadata);
+    for package in metadata["packages"].as_array().expect("packages") {
+        let name = package["name"].as_str().expect("a name");
+        let other = ["actix-web", "poem", "rocket", "salvo_core", "warp"].contains(&name);
+        assert!(!other || !used.contains(&package["id"]), "{name} is compiled for the example of axum");
+    }
+}
+
+fn cargo_metadata(features: &str) -> serde_json::Value {
+    let metadata = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--features", features, "--locked"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    serde_json::from_slice(&metadata.stdout).expect("json")
 }
 
 /// The packages that the library, its tests and its examples compile with these features.

@@ -295,3 +295,30 @@ async fn who_missed_the_landing_by_a_hair_gets_the_key() {
     assert!(jwks.refresh(Some("other")).is_none());
     assert_eq!(server.count(), 2);
 }
+
+/// A key without a `kid` may have been replaced when it does not verify a token, whatever that names; a key that the token
+/// names may not.
+#[tokio::test(start_paused = true)]
+async fn a_key_without_a_name_is_looked_for_anew_when_it_does_not_fit() {
+    let unnamed = |key: &Key| key.jwk().replace(r#""kid":"k","#, "");
+    let (old, new, named) = (Key::new("k"), Key::new("k"), Key::new("named"));
+    let document = |key: &Key| Reply::Keys(format!(r#"{{"keys":[{},{}]}}"#, unnamed(key), named.jwk()));
+    let server = Script::new(document(&old));
+    let jwks = server.jwks().await;
+    let verifier = verifier(&jwks);
+    assert_eq!(verify_at_once(&verifier, &old.token()), Ok(()));
+    advance(COOL_DOWN).await;
+    server.answer(document(&new));
+    // The key of this name is there, so nobody is asked.
+    assert_eq!(verify_at_once(&verifier, &new.token_as("named")), Err(Kind::BadSignature));
+    assert_eq!(server.count(), 1);
+    assert_eq!(verify(&verifier, &new.token()).await, Ok(()));
+    assert_eq!(server.count(), 2);
+    assert_eq!(verify_at_once(&verifier, &old.token()), Err(Kind::BadSignature));
+    // A flood of such tokens makes one fetch a cool-down at most.
+    let forged = Key::new("k");
+    for n in 0..1000 {
+        assert_eq!(verify(&verifier, &forged.token_as(&format!("made-up-{n}"))).await, Err(Kind::BadSignature));
+    }
+    assert_eq!(server.count(), 2);
+}

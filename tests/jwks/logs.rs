@@ -111,3 +111,32 @@ async fn the_status_tells_how_it_goes() {
     assert_eq!((status.keys, status.fetches, status.failures, status.unknown_kids), (Some(1), 1, 0, 0));
     assert_eq!((status.age, status.last_error, status.fetching), (Some(Duration::from_secs(7)), None, false));
 }
+
+#[tokio::test]
+async fn operators_are_told_of_ambiguous_keys() {
+    run_alone("logs::ambiguous_keys_are_told_once_by_their_places", &[(ALONE, "")]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambiguous_keys_are_told_once_by_their_places() {
+    if std::env::var_os(ALONE).is_none() {
+        return;
+    }
+    let lines = Told::default();
+    let _guard = tracing::subscriber::set_default(lines.keeper());
+    let (one, other, good) = (Key::new("secret-twin"), Key::new("secret-twin"), Key::new("good"));
+    let server = Script::new(Reply::Keys(set([&one, &good, &good, &other])));
+    let jwks = server.jwks().await;
+    let told = lines.take();
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told[0].contains("skipped=2"), "{}", told[0]);
+    assert!(told[1].starts_with("WARN") && told[1].contains("indexes=[0, 3]"), "{}", told[1]);
+    assert!(told.iter().all(|line| !line.contains("secret-twin")), "{told:#?}");
+    let verifier = verifier(&jwks);
+    assert_eq!(verify(&verifier, &good.token()).await, Ok(()));
+    assert_eq!((jwks.status().keys, jwks.status().skipped.len()), (Some(1), 2));
+
+    advance(Duration::from_secs(10)).await;
+    assert_eq!(verify(&verifier, &one.token()).await, Err(Kind::UnknownKey));
+    assert_eq!((server.count(), lines.take().len()), (2, 0), "the same document is not news");
+}

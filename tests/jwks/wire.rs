@@ -35,7 +35,12 @@ async fn a_request_is_a_plain_get_on_a_connection_of_its_own() {
     let server = Server::start(Reply::keys(set([&key]))).await;
     let core = format!("http://{}/appid-x/", server.address);
     let jwks = Jwks::builder([Algorithm::EdDSA]).with_supertokens_core(core).build().await.expect("keys");
-    let expected = format!("GET /appid-x/.well-known/jwks.json HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
+    // Nothing that a firewall misses, and nothing to which an API server of Kubernetes answers 406.
+    let expected = format!(
+        "GET /appid-x/.well-known/jwks.json HTTP/1.1\r\nuser-agent: tower-user-metadata/{}\r\naccept: */*\r\nhost: {}\r\n\r\n",
+        env!("CARGO_PKG_VERSION"),
+        server.address
+    );
     assert_eq!(server.requests(), [expected]);
     soon("the end of the connection", || server.open() == 0).await;
     assert_eq!(verify_at_once(&verifier(&jwks), &key.token()), Ok(()));
@@ -123,7 +128,8 @@ async fn redirects_are_not_followed() {
         let location = format!("Location: {}\r\n", elsewhere.url());
         let server = Server::start(Reply::Whole(code, location, set([&key]))).await;
         let error = builder(&server).build().await.expect_err("no keys");
-        assert!(error.to_string().contains(&code.to_string()), "{error}");
+        let cause = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(cause.contains(&code.to_string()), "{cause}");
         assert_eq!(server.connections(), 1);
     }
     assert_eq!(elsewhere.connections(), 0);
@@ -185,4 +191,47 @@ async fn plain_http_from_elsewhere_only_by_a_name_that_confesses() {
     let builder = || Jwks::builder([Algorithm::RS256]).with_url("http://keys.invalid/").with_fetch_deadline(DEADLINE);
     assert!(matches!(builder().build().await, Err(ConfigError::JwksUrl { .. })));
     assert!(matches!(builder().with_dangerous_plain_http().build().await, Err(ConfigError::JwksUnavailable(_))));
+}
+
+/// Firewalls refuse requests without `User-Agent` (AWS's managed rules) or without `Accept` (the OWASP rules), and the API
+/// server of Kubernetes serves its keys as one media type only.
+#[tokio::test]
+async fn key_servers_that_are_particular_about_headers() {
+    type Rule = fn(&str) -> u16;
+    let firewall: Rule = |head| {
+        let has =
+            |name: &str| head.lines().any(|line| line.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        if has("user-agent") && has("accept") && has("host") { 200 } else { 403 }
+    };
+    // As go-restful matches: any of the listed types, without its parameters, or `*/*`.
+    let kubernetes: Rule = |head| {
+        let accept =
+            head.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| name.eq_ignore_ascii_case("accept"));
+        let mut types = accept
+            .map_or("*/*", |(_, value)| value)
+            .split(',')
+            .map(|one| one.split(';').next().unwrap_or_default().trim());
+        if types.any(|one| ["*/*", "application/jwk-set+json"].contains(&one)) { 200 } else { 406 }
+    };
+    let key = Key::new("a");
+    for rule in [firewall, kubernetes] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/openid/v1/jwks", listener.local_addr().expect("an address"));
+        let body = set([&key]);
+        let server = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("a request"));
+            }
+            let status = rule(&String::from_utf8_lossy(&head));
+            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.expect("a client that reads");
+            status
+        });
+        let jwks = Jwks::builder([Algorithm::EdDSA]).with_url(url).build().await;
+        assert_eq!(server.await.expect("no panic"), 200);
+        assert_eq!(verify_at_once(&verifier(&jwks.expect("keys")), &key.token()), Ok(()));
+    }
 }

@@ -19,16 +19,28 @@ async fn a_known_session_ends_on_its_expiry_by_the_clock() {
 
 /// By each of the clocks.
 #[tokio::test(start_paused = true)]
-async fn a_leeway_is_one_for_known_sessions_too() {
-    let (world, token) = (World::with_leeway(1 << 20, Duration::from_secs(10)), token("alice"));
-    assert!(world.ask(&token).is_ok());
-    world.clock.set(START + LIFETIME + 9);
-    assert!(world.is_known(&token));
-    tokio::time::advance(Duration::from_secs(LIFETIME.unsigned_abs() + 9)).await;
-    assert!(world.is_known(&token));
-    world.clock.set(START + LIFETIME + 10);
-    assert!(!world.is_known(&token));
-    assert_eq!(world.ask(&token), Err(Kind::Expired));
+async fn no_leeway_keeps_a_known_session_past_its_expiry() {
+    for wall in [true, false] {
+        let (world, token) = (World::with_leeway(1 << 20, Duration::MAX), token("alice"));
+        assert!(world.ask(&token).is_ok());
+        let lifetime = Duration::from_secs(LIFETIME.unsigned_abs());
+        if wall {
+            world.clock.set(START + LIFETIME - 1);
+        } else {
+            tokio::time::advance(lifetime - Duration::from_secs(1)).await;
+        }
+        assert!(world.is_known(&token));
+        if wall {
+            world.clock.set(START + LIFETIME);
+        } else {
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        if wall {
+            assert_eq!(world.ask(&token), Err(Kind::Expired));
+        } else {
+            assert!(!world.is_known(&token));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The layer as a Tower service: whom it calls and when, what it adds to a request, and what it leaves alone.
 
 mod answers;
+mod cors;
 mod extensions;
 #[path = "../support/log.rs"]
 mod log;

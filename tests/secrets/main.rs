@@ -16,10 +16,10 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
 use tower_user_metadata::session::claims::{PrimitiveArrayClaim, PrimitiveClaim, Tenant};
 use tower_user_metadata::session::keys::{Algorithm, KeySet, VerificationKey};
-use tower_user_metadata::session::{SessionVerifier, TokenSource, TokenSources, Verdict, VerifyInput};
+use tower_user_metadata::session::{JwtVerifier, SessionVerifier, TokenSource, TokenSources, Verdict, VerifyInput};
 use tower_user_metadata::store::{self, MemoryStore, MetadataStore};
 use tower_user_metadata::{
-    AntiCsrf, AuthError, Authenticator, JwtVerifier, Limits, Metadata, MetadataUpdate, Precondition, Session, UserId,
+    AntiCsrf, AuthError, Authenticator, Limits, Metadata, MetadataUpdate, Precondition, Session, UserId,
     UserMetadataHandle, UserMetadataLayer, metadata_update,
 };
 
@@ -82,7 +82,9 @@ fn keys(world: &World, watch: &Watch) {
     debug(watch, "a secret JWK", &VerificationKey::from_jwk(Algorithm::HS256, jwk.to_string()).expect("a key"));
     let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA", "d": world.secret_base64() });
     failed(watch, "a private JWK", VerificationKey::from_jwk(Algorithm::EdDSA, private.to_string()));
-    let set = json!({ "keys": [jwk, jwk, private, { "kty": world.claim, "kid": world.kid }] }).to_string();
+    let mut twin = jwk.clone();
+    twin["k"] = json!(format!("AAAA{}", world.secret_base64()));
+    let set = json!({ "keys": [jwk, twin, private, { "kty": world.claim, "kid": world.kid }] }).to_string();
     failed(watch, "a set of ambiguous keys", KeySet::from_jwks(set.as_bytes(), &[Algorithm::HS256]));
     failed(watch, "half a set of keys", KeySet::from_jwks(&set.as_bytes()[..200], &[Algorithm::HS256]));
     let set = json!({ "keys": [jwk, private] }).to_string();

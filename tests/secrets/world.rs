@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
-use tower_user_metadata::JwtVerifier;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 
 pub(crate) struct World {

@@ -215,9 +215,9 @@ impl Reached {
     fn nobody_else(&self) {
         for (name, value) in self.headers() {
             let alike: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-            let is = |of: &&str| of.eq_ignore_ascii_case(&alike);
+            let is = |of: &str| of.eq_ignore_ascii_case(&alike);
             assert!(
-                !IDENTITY.iter().any(|of| is(&of)) || IDENTITY.iter().any(|of| of.eq_ignore_ascii_case(name)),
+                !IDENTITY.iter().any(|of| is(of)) || IDENTITY.iter().any(|of| of.eq_ignore_ascii_case(name)),
                 "{name}: {value}"
             );
         }

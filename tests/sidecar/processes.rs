@@ -18,13 +18,14 @@ use crate::support::vectors::not_run;
 pub(crate) const LONGEST: Duration = Duration::from_secs(20);
 
 /// Each setting of the sidecar.
-pub(crate) const SETTINGS: [&str; 20] = [
+pub(crate) const SETTINGS: [&str; 21] = [
     "LISTEN",
     "JWKS_URL",
     "SUPERTOKENS_CONNECTION_URI",
     "ALLOW_PLAIN_HTTP",
     "OFFLINE_START",
     "TOKENS",
+    "ID_TOKENS",
     "ISSUER",
     "AUDIENCE",
     "ANY_AUDIENCE",

@@ -152,8 +152,16 @@ fn preflights() {
     );
     assert_eq!(sidecar.send("OPTIONS", "/auth/-/x", &preflight[1..], "").status(), 200);
     assert_eq!(sidecar.send("POST", "/auth/-/x", &preflight, "").status(), 401);
-    let sidecar = spaced(&issuer, &[("REFUSE_PREFLIGHTS", "true")]);
+    let sidecar = spaced(&issuer, &[("REFUSE_PREFLIGHTS", "true"), ("DATABASE_URL", "memory:")]);
     assert_eq!(statuses(&sidecar, [&preflight, &original]), [401, 401]);
+    assert_eq!(sidecar.send("OPTIONS", "/metadata", &preflight[1..], "").status(), 401);
+
+    let sidecar = spaced(&issuer, &[("DATABASE_URL", "memory:")]);
+    let answer = sidecar.send("OPTIONS", "/metadata", &preflight[1..], "");
+    assert_eq!((answer.status(), header(&answer, "allow").join("")), (204, "GET, HEAD, PATCH, DELETE".to_owned()));
+    for method in ["GET", "PATCH", "DELETE"] {
+        assert_eq!(sidecar.send(method, "/metadata", &preflight, "{}").status(), 401, "{method}");
+    }
 }
 
 /// The flag does the same, and wins.
@@ -168,6 +176,15 @@ fn flags_win_over_the_environment() {
 }
 
 #[test]
+fn id_tokens_are_taken_where_they_are_the_sessions() {
+    let issuer = Issuer::start();
+    let id_token = |audience: &str| bearer(&token(&issuer, &json!({ "aud": audience, "at_hash": "x" })));
+    assert_eq!(statuses(&spaced(&issuer, &[("AUDIENCE", "web")]), [&[&id_token("web")]]), [401]);
+    let sidecar = spaced(&issuer, &[("AUDIENCE", "web"), ("ID_TOKENS", "true")]);
+    assert_eq!(statuses(&sidecar, [&[&id_token("web")], &[&id_token("other")]]), [200, 401]);
+}
+
+#[test]
 fn a_wrong_setting_is_told_at_the_start() {
     let url = ("JWKS_URL", "http://127.0.0.1:1/jwks.json");
     let (any, offline) = (("ANY_AUDIENCE", "true"), ("OFFLINE_START", "true"));
@@ -178,6 +195,7 @@ fn a_wrong_setting_is_told_at_the_start() {
         (&[url], 2, "neither ISSUER nor AUDIENCE is set"),
         (&[url, ("ISSUER", " \n"), ("AUDIENCE", ", ,")], 2, "ANY_AUDIENCE=true"),
         (&[url, any, ("AUDIENCE", "web")], 2, "contradict"),
+        (&[url, ("ISSUER", "i"), ("ID_TOKENS", "true")], 2, "ID_TOKENS=true needs AUDIENCE"),
         (&[url, ("ANY_AUDIENCE", "yes")], 2, r#"ANY_AUDIENCE cannot be "yes""#),
         (&[url, ("TOKENS", "jwtt")], 2, r#"TOKENS cannot be "jwtt""#),
         (&[url, any, ("LISTEN", "8787")], 2, r#"LISTEN cannot be "8787""#),
@@ -243,14 +261,43 @@ fn a_failure_is_told_with_its_causes() {
         let runtime = tokio::runtime::Runtime::new().expect("threads");
         let Some(server) = runtime.block_on(crate::servers::postgres::Postgres::start(&[])) else { return };
         let error = fails(&server.url().replace(&server.password, "sesame"));
-        assert!(error.contains("password authentication failed"), "{error}");
+        assert!(error.contains("SQLSTATE 28P01, the user or the password is wrong"), "{error}");
         let error = fails(&server.url().replace("/postgres", "/no_such_database"));
-        assert!(error.contains("no_such_database") && !error.contains(&server.password), "{error}");
+        assert!(error.contains("SQLSTATE 3D000") && !error.contains(&server.password), "{error}");
     }
     #[cfg(feature = "mariadb")]
     {
         let error = fails("mariadb://app:sesame@127.0.0.1:1/app");
         assert!(error.to_lowercase().contains("connection refused"), "{error}");
+    }
+}
+
+/// However wrong a URL is, nothing of it is told that may be a password, at no level of the log.
+#[test]
+fn no_password_is_told() {
+    let keys = ("JWKS_URL", "http://127.0.0.1:1/jwks.json");
+    let databases = [
+        "postgres://app:sesame@",
+        "postgres://app:sesame@127.0.0.1:x/app",
+        "postgres://app:sesame@127.0.0.1:1/app?schema=public",
+        "postgres://app:open sesame@127.0.0.1:1/app",
+        "postgress://app:sesame@127.0.0.1:1/app",
+        "mariadb://app:sesame@127.0.0.1:x/app",
+        "mariadb://app:sesame@127.0.0.1:1/app?x=1",
+        "redis://:sesame@:x",
+        "redis+cluster://app:sesame@127.0.0.1:1",
+        "app:sesame@127.0.0.1",
+    ];
+    let offline = [("ISSUER", "i"), ("OFFLINE_START", "true"), ("LISTEN", "127.0.0.1:0"), ("LOG", "trace")];
+    for url in databases {
+        let (code, error) = refused(&[&offline[..], &[keys, ("DATABASE_URL", url)]].concat(), &[]);
+        assert!(code != Some(0) && !error.contains("sesame"), "{url}: {error}");
+    }
+    for url in
+        ["https://app:sesame@127.0.0.1:1/x", "http://app:sesame@127.0.0.1:1/x", "http://127.0.0.1:1/x?key=sesame"]
+    {
+        let (code, error) = refused(&[("JWKS_URL", url), ("ISSUER", "i"), ("LOG", "trace")], &[]);
+        assert!(code != Some(0) && !error.contains("sesame"), "{url}: {error}");
     }
 }
 

@@ -270,7 +270,7 @@ fn every_fault_is_found_and_named() {
         (Fault::TruncatedNames, &["limits hold to the byte"]),
         (Fault::KeptNulls, &["a null at the root is never stored", "as the vectors say"]),
         (Fault::RecursiveMerge, &["update merges at the root", "as the vectors say"]),
-        (Fault::CountedVersions, &["a version never comes twice"]),
+        (Fault::CountedVersions, &["no two writes of one user give the same version"]),
         (Fault::TouchingEmptyUpdates, &["an empty update changes nothing", "as the vectors say"]),
         (Fault::NoEmptyDocuments, &["creates a document where there is none", "as the vectors say"]),
         (Fault::SortedGetMany, &["in the order asked"]),

@@ -65,3 +65,50 @@ fn display_repeats_no_source() {
     assert_eq!(error.to_string(), "the metadata store failed");
     assert_eq!(ErrorContext::new("OurDB").describe("get", error).to_string(), "the metadata store failed (get, OurDB)");
 }
+
+/// The text of an error and of all its sources, as a program prints it.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
+/// What an operator shall learn of a call that failed.
+pub(crate) struct Expected<'a> {
+    pub(crate) operation: &'a str,
+    pub(crate) engine: &'a str,
+    pub(crate) server: &'a str,
+    pub(crate) kind: StoreErrorKind,
+    /// What the reason says.
+    pub(crate) words: &'a [&'a str],
+    /// What is told to nobody.
+    pub(crate) secrets: &'a [&'a str],
+}
+
+impl Expected<'_> {
+    /// The error says it, and so does the log, once; nothing secret is in either.
+    pub(crate) fn check(&self, error: &StoreError, lines: &Mutex<Vec<String>>) {
+        let told = chain(error);
+        assert_eq!(error.kind(), self.kind, "{told}");
+        assert_eq!(error.operation(), Some(self.operation), "{told}");
+        assert_eq!((error.engine(), error.server()), (Some(self.engine), Some(self.server)), "{told}");
+        let place = format!("({}, {} at {})", self.operation, self.engine, self.server);
+        assert!(error.to_string().contains(&place), "{told}");
+        let reason = error.source().map(chain).expect("a reason");
+        assert!(!error.to_string().contains(&reason), "`Display` repeats the source: {told}");
+        for word in self.words {
+            assert!(reason.contains(word), "{word}: {told}");
+        }
+        let lines = failures(lines);
+        let [line] = &lines[..] else { panic!("not logged once: {lines:#?}") };
+        let passing =
+            matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Timeout | StoreErrorKind::Closed);
+        assert!(line.starts_with(if passing { "WARN" } else { "ERROR" }), "{line}");
+        for part in [self.operation, self.engine, self.server, &told] {
+            assert!(line.contains(&format!("{part:?}")), "{part} is not in the log: {line}");
+        }
+        for secret in self.secrets {
+            for text in [line, &told, &format!("{error:?}")] {
+                assert!(!text.contains(secret), "{secret} is told: {text}");
+            }
+        }
+    }
+}

@@ -16,6 +16,8 @@ mod examples;
 mod galera;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod heard;
+#[cfg(any(feature = "mariadb", feature = "postgres"))]
+mod ids;
 #[path = "../support/log.rs"]
 mod log;
 #[cfg(feature = "mariadb")]

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use tower_user_metadata::UserMetadataLayer;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, KeySet, VerificationKey};
-use tower_user_metadata::{JwtVerifier, UserMetadataLayer};
 
 use crate::harness::{At, Count, Outcome, layer, send_bearer};
 use crate::mint::Signer;

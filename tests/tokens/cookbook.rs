@@ -1,8 +1,9 @@
 //! The examples of RFC 7520, 8037 and 7797: known answers of every form that there is.
 
 use serde_json::Value;
+use tower_user_metadata::AuthErrorKind;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, InvalidKey, VerificationKey};
-use tower_user_metadata::{AuthErrorKind, JwtVerifier};
 
 use crate::harness::{At, Count, Outcome, layer, send_bearer};
 use crate::support::vectors::{Row, family};

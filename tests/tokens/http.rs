@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use serde_json::Value;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::TokenSources;
-use tower_user_metadata::{AntiCsrf, AuthErrorKind, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::{AntiCsrf, AuthErrorKind, UserMetadataLayer};
 
 use crate::harness::{At, Count, Outcome, layer, send};
 use crate::mint::{Signer, supertokens_claims, supertokens_header};

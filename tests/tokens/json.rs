@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use tower_user_metadata::{AuthErrorKind, JwtVerifier};
+use tower_user_metadata::AuthErrorKind;
+use tower_user_metadata::session::JwtVerifier;
 
 use crate::harness::{At, Count, Outcome, layer, send_bearer};
 use crate::mint::Signer;

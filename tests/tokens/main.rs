@@ -3,6 +3,8 @@
 //! Each family prints how many of its rows were accepted and refused, and of those rows where either answer can be
 //! defended, where ours is not the recommended one.
 
+#[path = "../support/log.rs"]
+mod log;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -18,4 +20,5 @@ mod mint;
 mod socket;
 mod strings;
 mod supertokens;
+mod warnings;
 mod wycheproof;

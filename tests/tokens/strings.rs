@@ -1,8 +1,9 @@
 //! Strings that break things, in every place of a token where a string may stand.
 
 use serde_json::{Value, json};
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::TokenSource;
-use tower_user_metadata::{AntiCsrf, AuthErrorKind, JwtVerifier, UserId};
+use tower_user_metadata::{AntiCsrf, AuthErrorKind, UserId};
 
 use crate::harness::{At, Count, Outcome, layer, send_bearer, send_header};
 use crate::mint::{Signer, supertokens_claims};

@@ -6,9 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderValue, Method, Request};
 use serde_json::{Value, json};
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::TokenSources;
 use tower_user_metadata::session::keys::{Algorithm, KeySet};
-use tower_user_metadata::{AntiCsrf, AuthErrorKind, JwtVerifier, Session, UserMetadataLayer};
+use tower_user_metadata::{AntiCsrf, AuthErrorKind, Session, UserMetadataLayer};
 
 use crate::harness::{At, Count, Outcome, layer, send, send_bearer};
 use crate::support::vectors::{Row, family};

@@ -4,8 +4,9 @@
 //! only the first comes as far as the claims.
 
 use serde_json::Value;
+use tower_user_metadata::AuthErrorKind;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, InvalidKey, KeySet, VerificationKey};
-use tower_user_metadata::{AuthErrorKind, JwtVerifier};
 
 use crate::harness::{At, Count, Outcome, layer, send_bearer};
 use crate::support::vectors::{family, say};

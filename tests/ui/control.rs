@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
-use tower_user_metadata::session::{TokenSource, TokenSources};
+use tower_user_metadata::session::{JwtVerifier, TokenSource, TokenSources};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{AntiCsrf, JwtVerifier, Session, UserId, UserMetadataHandle, UserMetadataLayer};
+use tower_user_metadata::{AntiCsrf, Session, UserId, UserMetadataHandle, UserMetadataLayer};
 
 /// The same calls as in `fail`, with everything that they need.
 #[test]

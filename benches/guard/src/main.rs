@@ -15,9 +15,9 @@ use http::{Request, Response};
 use tower::{Layer, Service};
 use tower_user_metadata::layer::RejectionResponse;
 use tower_user_metadata::session::keys::{Algorithm, KeySet};
-use tower_user_metadata::session::{AuthError, Clock};
+use tower_user_metadata::session::{AuthError, Clock, JwtVerifier};
 use tower_user_metadata::store::MemoryStore;
-use tower_user_metadata::{JwtVerifier, Limits, Metadata, MetadataUpdate, UserMetadataLayer};
+use tower_user_metadata::{Limits, Metadata, MetadataUpdate, UserMetadataLayer};
 
 /// How often a work is done under callgrind.
 const TIMES: usize = 200;

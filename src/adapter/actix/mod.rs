@@ -21,8 +21,9 @@
 //! use tower_user_metadata::adapter::actix::{Optional, user_metadata};
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::session::JwtVerifier;
 //! use tower_user_metadata::{
-//!     Authenticator, JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
+//!     Authenticator, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
 //! };
 //!
 //! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<HttpResponse, StoreError> {

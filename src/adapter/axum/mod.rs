@@ -20,8 +20,9 @@
 //! use tower::ServiceExt;
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::session::JwtVerifier;
 //! use tower_user_metadata::{
-//!     JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, UserMetadataLayer, metadata_update,
+//!     MetadataUpdate, Session, StoreError, UserMetadataHandle, UserMetadataLayer, metadata_update,
 //! };
 //!
 //! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<Json<Value>, StoreError> {

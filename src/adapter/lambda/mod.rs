@@ -15,7 +15,8 @@
 //! use tower_user_metadata::endpoints::Problem;
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
-//! use tower_user_metadata::{JwtVerifier, UserMetadataLayer, metadata_update};
+//! use tower_user_metadata::session::JwtVerifier;
+//! use tower_user_metadata::{UserMetadataLayer, metadata_update};
 //!
 //! async fn forget_notifications(request: Request) -> Result<Bytes, Problem> {
 //!     let metadata = request.user_metadata()?;

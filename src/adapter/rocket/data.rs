@@ -1,19 +1,13 @@
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use rocket::data::{self, ByteUnit, Data, DataStream, FromData};
 use rocket::http::Method;
 use rocket::route::{self, Handler, Route};
-use rocket::tokio::io::{AsyncRead, AsyncReadExt, Chain, ReadBuf};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
 use super::fairing::outcome;
-use super::guards::{found, passes_preflight, required};
+use super::guards::{authenticator, required};
 use super::response::convert;
 use crate::adapter::body::Chunks;
-use crate::authenticator::Authenticated;
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::MetadataUpdate;
@@ -53,11 +47,9 @@ impl From<UserMetadataEndpoints> for Vec<Route> {
 impl Handler for UserMetadataEndpoints {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let answer = async {
-            let metadata = match found(request).await? {
-                None if passes_preflight(request)? => None,
-                found => Some(Authenticated::required(found)?.metadata),
-            };
             let (method, headers) = (request.method().as_str(), request.headers());
+            let passes = authenticator(request)?.passes_preflight(method, headers);
+            let metadata = if passes { None } else { Some(required(request).await?.metadata) };
             Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
         outcome(request, answer.await).map(convert).map_error(|(status, _)| status)
@@ -71,19 +63,7 @@ const PEEKED: usize = "_method=delete".len();
 ///
 /// Where a body breaks off within the bytes that Rocket has read already, Rocket logs that and shows what it has as if it were
 /// all. Then it holds fewer bytes than it wanted and does not say that they are complete.
-async fn body(mut data: Data<'_>) -> Chunks<ReaderStream<Chain<DataStream<'_>, End>>> {
-    let complete = data.peek_complete();
-    let broken = !complete && data.peek(PEEKED).await.len() < PEEKED;
-    Chunks::new(ReaderStream::new(data.open(ByteUnit::max_value()).chain(End { broken })))
-}
-
-/// What comes after the last byte of a body: its end, or the error that Rocket kept to itself.
-struct End {
-    broken: bool,
-}
-
-impl AsyncRead for End {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(if self.broken { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) })
-    }
+async fn body(mut data: Data<'_>) -> Chunks<ReaderStream<DataStream<'_>>> {
+    let broken = !data.peek_complete() && data.peek(PEEKED).await.len() < PEEKED;
+    Chunks::new(ReaderStream::new(data.open(ByteUnit::max_value()))).broken(broken)
 }

@@ -10,7 +10,7 @@ use crate::authenticator::Authenticator;
 use crate::endpoints::Problem;
 use crate::session::Headers;
 
-/// What the guards of this crate need: attach it once; see the [module](super) for an example.
+/// The fairing that the guards of this crate need. Attach it once; see the [module](super) for an example.
 ///
 /// It makes the authenticator part of the application's state, and renders what the guards refuse, as
 /// [`JsonRejection`](crate::layer::JsonRejection) and the ready-made endpoints do, in place of what a catcher made of the
@@ -41,15 +41,14 @@ impl Fairing for UserMetadata {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         // Another route may have answered after this one was refused.
-        let refused = refusal(request).filter(|problem| problem.status().as_u16() == response.status().code);
-        if let Some(problem) = refused {
+        if let Some(problem) = refusal(request).filter(|problem| problem.status().as_u16() == response.status().code) {
             // Leaves the headers that others have set.
             response.merge(convert(problem.into_response()));
         }
     }
 }
 
-/// What a guard of this crate refused the request with, for catchers and fairings.
+/// The problem for which a guard of this crate refused the request, for catchers and fairings.
 #[must_use]
 pub fn refusal(request: &Request<'_>) -> Option<Problem> {
     last_refusal(request).clone()

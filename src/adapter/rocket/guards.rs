@@ -11,10 +11,9 @@ use crate::handle::UserMetadataHandle;
 use crate::session::Session;
 use crate::session::claims::ClaimValidator;
 
-const MISSING_FAIRING: &str =
-    "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
+const REMEDY: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
 
-/// What a [`Claims`] guard demands of a session; see the [module](super) for an example.
+/// The demand of a [`Claims`] guard on a session; see the [module](super) for an example.
 pub trait Demand: 'static {
     /// The validator; made anew for each request.
     fn validator() -> impl ClaimValidator;
@@ -61,14 +60,10 @@ pub(super) async fn required(request: &Request<'_>) -> Result<Authenticated, Pro
 }
 
 /// Verified once a request, however many guards ask.
-pub(super) async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
+async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
     let authenticator = authenticator(request)?;
     let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
     Ok(request.local_cache_async(verified).await.clone()?)
-}
-
-pub(super) fn passes_preflight(request: &Request<'_>) -> Result<bool, Problem> {
-    Ok(authenticator(request)?.passes_preflight(request.method().as_str(), request.headers()))
 }
 
 async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> {
@@ -76,7 +71,7 @@ async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> 
     Ok(Claims(PhantomData))
 }
 
-fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
+pub(super) fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
     let fairing: Option<&UserMetadata> = request.rocket().state();
-    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::missing_middleware(MISSING_FAIRING))
+    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::missing_middleware(REMEDY))
 }

@@ -23,8 +23,9 @@
 //! use tower_user_metadata::session::claims::{ClaimValidator, PrimitiveArrayClaim};
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::session::JwtVerifier;
 //! use tower_user_metadata::{
-//!     Authenticator, JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
+//!     Authenticator, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
 //! };
 //!
 //! struct Admin;
@@ -73,6 +74,18 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # What is special to Rocket
+//!
+//! * **There is no middleware that refuses.** A route without a guard of this crate needs no session. A CORS preflight gets
+//!   none from the guards, and [`Optional`] is `None` for it; answer it by a route for `OPTIONS` without a required guard, or by a
+//!   fairing.
+//! * **Rocket reads the first 14 bytes of every body before it asks anybody**, without a time limit: a client that announces a
+//!   body and sends none keeps its connection, also where it would be refused. Put a proxy with timeouts in front. An error
+//!   among these bytes Rocket does not pass on; a [`MetadataUpdate`] and the endpoints notice it, and refuse what is not whole. A
+//!   request fairing that peeks at more of the body may hide one of a body in chunks.
+//! * **To stop, Rocket waits for all of `shutdown.grace`** when there is a connection, even an idle one. The example shows how to
+//!   stop as soon as the connections have ended.
 //!
 //! [Rocket]: https://docs.rs/rocket/0.5
 //! [`AuthError`]: crate::AuthError

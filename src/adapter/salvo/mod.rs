@@ -23,8 +23,9 @@
 //! use tower_user_metadata::session::claims::PrimitiveArrayClaim;
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::session::JwtVerifier;
 //! use tower_user_metadata::{
-//!     Authenticator, JwtVerifier, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
+//!     Authenticator, MetadataUpdate, Session, StoreError, UserMetadataHandle, metadata_update,
 //! };
 //!
 //! #[handler]

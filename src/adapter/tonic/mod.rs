@@ -37,7 +37,8 @@
 //! use tower_user_metadata::adapter::tonic::{GrpcRejection, read_update};
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
-//! use tower_user_metadata::{JwtVerifier, UserMetadataLayer};
+//! use tower_user_metadata::session::JwtVerifier;
+//! use tower_user_metadata::UserMetadataLayer;
 //!
 //! // A method of a service.
 //! async fn update(request: Request<String>) -> Result<Response<String>, Status> {

@@ -16,9 +16,8 @@
 //! use tower_user_metadata::adapter::warp::{metadata_update, optional_session, recover, user_metadata};
 //! use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 //! use tower_user_metadata::store::MemoryStore;
-//! use tower_user_metadata::{
-//!     Authenticator, JwtVerifier, MetadataUpdate, Session, UserMetadataHandle, metadata_update,
-//! };
+//! use tower_user_metadata::session::JwtVerifier;
+//! use tower_user_metadata::{Authenticator, MetadataUpdate, Session, UserMetadataHandle, metadata_update};
 //! use warp::{Filter, Rejection, Reply};
 //!
 //! async fn forget_notifications(metadata: UserMetadataHandle) -> Result<impl Reply, Rejection> {

@@ -9,9 +9,10 @@ mod settings;
 use std::env;
 use std::process::ExitCode;
 
+use tower_user_metadata::ConfigError;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, Jwks};
 use tower_user_metadata::store;
-use tower_user_metadata::{ConfigError, JwtVerifier};
 
 use crate::failure::Failure;
 use crate::settings::{Settings, Tokens};
@@ -96,6 +97,9 @@ async fn verifier(settings: &Settings) -> Result<JwtVerifier, ConfigError> {
     }
     if let Some(types) = settings.token_types() {
         verifier = verifier.with_token_types(types.iter().map(String::as_str));
+    }
+    if settings.id_tokens {
+        verifier = verifier.with_id_tokens();
     }
     if let Some(leeway) = settings.leeway {
         verifier = verifier.with_leeway(leeway);

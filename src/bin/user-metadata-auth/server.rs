@@ -17,8 +17,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower::{Layer, Service, service_fn};
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
 use tower_user_metadata::forward_auth::ForwardAuth;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::store::{MemoryStore, MetadataStore};
-use tower_user_metadata::{Authenticator, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::{Authenticator, UserMetadataLayer};
 
 use crate::failure::Failure;
 use crate::settings::Settings;

@@ -78,6 +78,10 @@ pub(crate) struct Settings {
     #[arg(long, env)]
     token_types: Option<List>,
 
+    /// Take id tokens, which are refused by their claims otherwise: for issuers whose sessions are id tokens.
+    #[arg(long, env, action = ArgAction::Set, default_value = "false")]
+    pub(crate) id_tokens: bool,
+
     /// Seconds by which `nbf` and `iat` of jwt tokens may be in the future; 60 by default.
     #[arg(long, env, value_parser = seconds)]
     pub(crate) leeway: Option<Duration>,
@@ -173,6 +177,11 @@ impl Settings {
         if self.any_audience && !audiences.is_empty() {
             return conflict("ANY_AUDIENCE=true and AUDIENCE contradict each other".to_owned());
         }
+        if self.id_tokens && audiences.is_empty() && !self.any_audience {
+            return missing(
+                "ID_TOKENS=true needs AUDIENCE: the id token of any other application would be a session here",
+            );
+        }
         if self.tokens() == Tokens::Jwt {
             if self.issuer.is_none() && audiences.is_empty() && !self.any_audience {
                 return missing(
@@ -187,6 +196,7 @@ impl Settings {
                 ("TENANT_CLAIM", self.tenant_claim.is_some()),
                 ("SESSION_CLAIM", self.session_claim.is_some()),
                 ("TOKEN_TYPES", self.token_types().is_some()),
+                ("ID_TOKENS", self.id_tokens),
                 ("LEEWAY", self.leeway.is_some()),
             ];
             if let Some((name, _)) = only_jwt.iter().find(|(_, set)| *set) {

@@ -1,8 +1,8 @@
 //! What is an update, and what is not one.
 
-use super::Tokens;
 use super::case::{Case, Expected, Request};
 use super::routes::UNCHANGED;
+use super::tokens::Tokens;
 
 pub(super) fn cases(tokens: &Tokens) -> Vec<Case> {
     [taken(tokens), refused(tokens)].concat()

@@ -19,6 +19,7 @@ mod client;
 mod report;
 mod routes;
 mod sessions;
+mod tokens;
 mod unfinished;
 
 use std::io;
@@ -27,33 +28,10 @@ use std::net::SocketAddr;
 pub use case::Request;
 pub use client::{Answer, exchange};
 pub use report::{Checked, Report};
+pub use tokens::{TokenKind, USER};
 
 use self::case::{Case, SEED};
-
-/// The user whose tokens the table sends; the contract clears and fills this user's document.
-pub const USER: &str = "adapter-contract";
-
-/// The tokens that the table sends: signed, of the user [`USER`], and with an expiry time in the future unless it says
-/// otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
-    /// A good one.
-    Good,
-    /// A good one of any other user.
-    OtherUser,
-    /// Expired, and good otherwise.
-    Expired,
-    /// Signed with a key that the application does not trust, under the name of one that it does.
-    WrongKey,
-}
-
-/// The tokens of one run.
-struct Tokens {
-    good: String,
-    other_user: String,
-    expired: String,
-    wrong_key: String,
-}
+use self::tokens::Tokens;
 
 /// Runs the whole contract over an application that listens at `address`; `mint` makes the tokens.
 ///
@@ -71,7 +49,8 @@ struct Tokens {
 /// use tower_user_metadata::conformance::adapter::{self, TokenKind, USER};
 /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
 /// # use tower_user_metadata::store::MemoryStore;
-/// # use tower_user_metadata::{JwtVerifier, MetadataUpdate, StoreError, UserMetadataHandle, UserMetadataLayer};
+/// # use tower_user_metadata::session::JwtVerifier;
+/// # use tower_user_metadata::{MetadataUpdate, StoreError, UserMetadataHandle, UserMetadataLayer};
 /// #
 /// # async fn user_info(metadata: UserMetadataHandle) -> Result<impl IntoResponse, StoreError> {
 /// #     Ok(Json(metadata.get().await?))
@@ -120,7 +99,7 @@ struct Tokens {
 ///         TokenKind::WrongKey => (USER, now + 600, b"7dP%uJ3*hS8&eK5#zN2!xV9@qL6^tM4$"),
 ///     };
 ///     let claims = json!({ "sub": user, "exp": expires });
-///     encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).unwrap()
+///     encode(&Header::default(), &claims, &EncodingKey::from_secret(secret).unwrap()).unwrap()
 /// });
 /// assert!(report.checked().len() > 150);
 /// # }
@@ -142,12 +121,7 @@ pub fn check(address: SocketAddr, mint: impl Fn(TokenKind) -> String) -> Report 
 ///
 /// As [`check`] does, and where no row has such a name.
 pub fn check_except(address: SocketAddr, mint: impl Fn(TokenKind) -> String, except: &[&str]) -> Report {
-    let tokens = Tokens {
-        good: mint(TokenKind::Good),
-        other_user: mint(TokenKind::OtherUser),
-        expired: mint(TokenKind::Expired),
-        wrong_key: mint(TokenKind::WrongKey),
-    };
+    let tokens = Tokens::minted(mint);
     let cases = [routes::cases(&tokens), sessions::cases(&tokens), bodies::cases(&tokens)].concat();
     for name in except {
         assert!(cases.iter().any(|case| case.name == *name), "no row is named {name:?}");

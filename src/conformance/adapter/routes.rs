@@ -1,7 +1,7 @@
 //! What the routes answer when all is well, and where there is no route.
 
-use super::Tokens;
 use super::case::{Case, Expected, Request, SEED};
+use super::tokens::Tokens;
 
 /// What `POST /updateinfo` answers with the document as it was.
 pub(super) const UNCHANGED: &str =

@@ -1,8 +1,8 @@
 //! Where sessions may come from, and what is not one.
 
-use super::Tokens;
 use super::case::{Case, Expected, Request, SEED};
 use super::routes::UNCHANGED;
+use super::tokens::Tokens;
 
 const UNAUTHORISED: &str = r#"{"message":"unauthorised"}"#;
 const TRY_REFRESH: &str = r#"{"message":"try refresh token"}"#;

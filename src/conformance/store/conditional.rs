@@ -84,13 +84,13 @@ async fn holds(probe: Probe<'_>, foreign: Version) -> Result<(), Violation> {
     probe.same("an empty update of an unknown user", &empty.metadata, "{}")
 }
 
-/// A version never comes twice for one user, whatever is written, and also not after `clear`.
+/// No two writes of one user give the same version, whatever is written, also not after `clear`.
 ///
 /// # Errors
 ///
 /// The store breaks the promise.
 pub async fn versions_never_repeat(store: &dyn MetadataStore) -> Result<(), Violation> {
-    let probe = Probe::new(store, "a version never comes twice for one user");
+    let probe = Probe::new(store, "no two writes of one user give the same version");
     let user = fresh_user("versions");
     let mut seen = HashSet::new();
     for round in 0..40 {

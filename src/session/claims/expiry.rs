@@ -51,7 +51,7 @@ impl ClaimValidator for Expiry {
     }
 
     fn validate(&self, input: &ClaimInput<'_>) -> Result<(), ClaimRejection> {
-        // Negative where the verifier allows the issuer's clock to be off.
+        // Negative where the session has ended since it was verified.
         let millis = unix_millis(input.session.expires_at()).saturating_sub(unix_millis(input.now));
         if u64::try_from(millis).is_ok_and(|millis| Duration::from_millis(millis) >= self.at_least) {
             return Ok(());

@@ -84,7 +84,7 @@ pub trait ClaimValidator: Debug + Send + Sync + 'static {
     fn validate(&self, input: &ClaimInput<'_>) -> Result<(), ClaimRejection>;
 }
 
-/// What a validator looks at.
+/// The session and the time that a validator looks at.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ClaimInput<'a> {
@@ -124,14 +124,14 @@ impl ClaimRejection {
         Self::default()
     }
 
-    /// A refusal whose reason the client is told: anything that serialises to JSON, its members in their order. What
-    /// cannot be serialised gives a refusal without a reason.
+    /// A refusal with a reason that the client gets: anything that serialises to JSON, its members in their order. A
+    /// value that cannot be serialised gives a refusal without a reason.
     #[must_use]
     pub fn with_reason(reason: impl Serialize) -> Self {
         Self { reason: to_raw_value(&reason).ok() }
     }
 
-    /// What the client is told, as JSON text.
+    /// The reason that the client gets, as JSON text.
     #[must_use]
     pub fn reason(&self) -> Option<&RawValue> {
         self.reason.as_deref()

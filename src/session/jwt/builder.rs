@@ -2,18 +2,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::oidc::ClaimNames;
-use super::supertokens::SigningKeys;
-use super::{JwtVerifier, Profile, Rules};
+use super::rules::{CACHE_BYTES, MAX_TOKEN_BYTES, Plain, Profile, Rules};
+use super::verifier::JwtVerifier;
 use crate::ConfigError;
 use crate::session::keys::KeySource;
 
-/// The largest token by default, in bytes: larger than any that fits the header limits of common servers and proxies.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// How far ahead of ours the issuer's clock may be by default: what most libraries for JWT allow.
+const LEEWAY: Duration = Duration::from_secs(60);
 
-/// The size of the cache of verified sessions by default, in bytes: some 8,000 sessions with tokens of 800 bytes.
-const CACHE_BYTES: usize = 16 * 1024 * 1024;
+impl JwtVerifier {
+    /// A verifier for plain JWT access tokens: those of an OpenID Connect provider, or of one's own.
+    pub fn builder(keys: impl Into<Arc<dyn KeySource>>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(keys.into())
+    }
+}
 
 /// A [`JwtVerifier`] for plain JWT access tokens in the making.
+///
+/// ```
+/// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+/// use tower_user_metadata::session::{JwtVerifier, SessionVerifier};
+///
+/// let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+/// let verifier = JwtVerifier::builder(key)
+///     .with_issuer("https://id.example.com")
+///     .with_audience("web")
+///     .with_audience("api")
+///     .with_max_token_bytes(8 * 1024)
+///     .build()?;
+/// assert_eq!(verifier.max_token_bytes(), 8_192);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct JwtVerifierBuilder {
@@ -22,23 +41,24 @@ pub struct JwtVerifierBuilder {
     issuer: Option<Box<str>>,
     audiences: Vec<Box<str>>,
     any_audience: bool,
-    names: ClaimNames,
-    token_types: Vec<Box<str>>,
-    leeway: Duration,
+    plain: Plain,
     cache_bytes: usize,
 }
 
 impl JwtVerifierBuilder {
-    pub(super) fn new(keys: Arc<dyn KeySource>) -> Self {
+    fn new(keys: Arc<dyn KeySource>) -> Self {
         Self {
             keys,
             max_token_bytes: MAX_TOKEN_BYTES,
             issuer: None,
             audiences: Vec::new(),
             any_audience: false,
-            names: ClaimNames { user: "sub".into(), tenant: None, session: "sid".into() },
-            token_types: vec!["JWT".into(), "at+jwt".into()],
-            leeway: Duration::ZERO,
+            plain: Plain {
+                names: ClaimNames { user: "sub".into(), tenant: None, session: "sid".into() },
+                token_types: vec!["JWT".into(), "at+jwt".into()],
+                id_tokens: false,
+                leeway: millis(LEEWAY),
+            },
             cache_bytes: CACHE_BYTES,
         }
     }
@@ -67,34 +87,63 @@ impl JwtVerifierBuilder {
 
     /// Sets the claim that is the user id. Default `sub`.
     pub fn with_user_claim(mut self, name: impl Into<Box<str>>) -> Self {
-        self.names.user = name.into();
+        self.plain.names.user = name.into();
         self
     }
 
     /// Sets the claim that is the tenant. By default sessions have no tenant.
     pub fn with_tenant_claim(mut self, name: impl Into<Box<str>>) -> Self {
-        self.names.tenant = Some(name.into());
+        self.plain.names.tenant = Some(name.into());
         self
     }
 
     /// Sets the claim that is the session handle. Default `sid` (OpenID Connect Front-Channel Logout section 3); a
     /// token without it has no handle.
     pub fn with_session_claim(mut self, name: impl Into<Box<str>>) -> Self {
-        self.names.session = name.into();
+        self.plain.names.session = name.into();
         self
     }
 
-    /// Sets how far the issuer's clock may be off when `exp` and `nbf` are compared. Default none: clocks are
-    /// synchronised today, and every second of leeway is one more in which an ended session is taken.
+    /// Sets by how much `nbf` and `iat` may lie in the future: a time is taken if it is less than this ahead. Default 60
+    /// seconds, since clocks differ: many issuers write the time of the sign-in there, and without a leeway everybody who
+    /// signs in is refused until our clock has caught up.
+    ///
+    /// `exp` has no leeway: every second of it would be one more in which an ended session is taken.
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
+        self.plain.leeway = millis(leeway);
         self
     }
 
     /// Sets the values of the header `typ` that are taken; a token without `typ` always is. Default `JWT` and
-    /// `at+jwt` (RFC 9068), so that id, logout and DPoP tokens are refused.
+    /// `at+jwt` (RFC 9068), so that DPoP proofs, and the id and logout tokens of the issuers that give them a type in
+    /// the header, are refused.
+    ///
+    /// Most issuers write `JWT` there, whatever the token is for. So the claims are looked at as well, whichever types are
+    /// set here; [these marks](crate::session#what-a-token-is-for) count.
     pub fn with_token_types<T: Into<Box<str>>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
-        self.token_types = types.into_iter().map(Into::into).collect();
+        self.plain.token_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Takes id tokens as sessions too: where browsers send those on purpose, as with Firebase and with the sign-in of
+    /// Google, and for Dex, whose access tokens have the form of id tokens. By default they are refused.
+    ///
+    /// Then an audience has to be set, to the client id of the application: an id token says to one client who signed in
+    /// there (OpenID Connect Core section 3.1.3.7), and the operator of any other client of the provider could sign in
+    /// with it here. Refresh and logout tokens stay refused.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::JwtVerifier;
+    /// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+    ///
+    /// # let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+    /// let google = || JwtVerifier::builder(key.clone()).with_issuer("https://accounts.google.com").with_id_tokens();
+    /// assert!(google().build().is_err());
+    /// assert!(google().with_audience("1234987819200.apps.googleusercontent.com").build().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_id_tokens(mut self) -> Self {
+        self.plain.id_tokens = true;
         self
     }
 
@@ -116,102 +165,26 @@ impl JwtVerifierBuilder {
     ///
     /// # Errors
     ///
-    /// Neither an issuer nor an audience was given, and [`without_audience`](Self::without_audience) was not called; or
-    /// one of them is empty or has white space around it, with which it would fit no token.
+    /// Neither an issuer nor an audience was given, or no audience although [id tokens](Self::with_id_tokens) are taken, and
+    /// [`without_audience`](Self::without_audience) was not called; or one of them is empty or has white space around it,
+    /// with which it would fit no token.
     pub fn build(self) -> Result<JwtVerifier, ConfigError> {
         if self.issuer.is_none() && self.audiences.is_empty() && !self.any_audience {
             return Err(ConfigError::AnyAudience);
         }
-        let leeway = i64::try_from(self.leeway.as_millis()).unwrap_or(i64::MAX);
-        let profile = Profile::Plain { names: self.names, token_types: self.token_types, leeway };
-        let rules =
-            Rules { max_token_bytes: self.max_token_bytes, issuer: self.issuer, audiences: self.audiences, profile };
-        check_texts(&rules)?;
+        if self.plain.id_tokens && self.audiences.is_empty() && !self.any_audience {
+            return Err(ConfigError::IdTokensForAnyone);
+        }
+        let Self { max_token_bytes, issuer, audiences, .. } = self;
+        let rules = Rules { max_token_bytes, issuer, audiences, profile: Profile::Plain(self.plain) };
+        rules.check_texts()?;
         Ok(JwtVerifier::new(self.keys, rules, self.cache_bytes))
     }
 }
 
-/// A [`JwtVerifier`] for SuperTokens access tokens in the making.
-///
-/// There is no leeway to set: the SDKs of SuperTokens have none.
-#[derive(Debug)]
-#[must_use]
-pub struct SuperTokensVerifierBuilder {
-    keys: Arc<dyn KeySource>,
-    rules: Rules,
-    cache_bytes: usize,
-}
-
-impl SuperTokensVerifierBuilder {
-    pub(super) fn new(keys: Arc<dyn KeySource>) -> Self {
-        let profile = Profile::SuperTokens { signing_keys: SigningKeys::Dynamic };
-        let rules = Rules { max_token_bytes: MAX_TOKEN_BYTES, issuer: None, audiences: Vec::new(), profile };
-        Self { keys, rules, cache_bytes: CACHE_BYTES }
-    }
-
-    /// Takes tokens signed with the static key of the core instead of its rotated ones: for services whose SDK sets
-    /// `useDynamicAccessTokenSigningKey` to false.
-    pub fn with_static_signing_key(mut self) -> Self {
-        self.rules.profile = Profile::SuperTokens { signing_keys: SigningKeys::Static };
-        self
-    }
-
-    /// Demands that `iss` is exactly this string; the SDKs write `apiDomain` and `apiBasePath`, for example
-    /// `https://api.example.com/auth`. By default it is not looked at, as in the SDKs. Tokens of version 1 and 2 have
-    /// no issuer.
-    pub fn with_issuer(mut self, issuer: impl Into<Box<str>>) -> Self {
-        self.rules.issuer = Some(issuer.into());
-        self
-    }
-
-    /// Demands that `aud` is, or holds, exactly this string; of several calls one must fit. Tokens of version 1 and 2
-    /// have no audience.
-    pub fn with_audience(mut self, audience: impl Into<Box<str>>) -> Self {
-        self.rules.audiences.push(audience.into());
-        self
-    }
-
-    /// Sets the largest token that is looked at, in bytes. Default 16,384.
-    pub fn with_max_token_bytes(mut self, bytes: usize) -> Self {
-        self.rules.max_token_bytes = bytes;
-        self
-    }
-
-    /// Sets how many bytes of memory verified sessions may take, so that the next request with the same token costs no
-    /// cryptography. Default 16 MiB; 0 turns the cache off. Only tokens that verified enter, and each leaves at its
-    /// expiry or when the keys change.
-    pub fn with_cache_bytes(mut self, bytes: usize) -> Self {
-        self.cache_bytes = bytes;
-        self
-    }
-
-    /// The verifier.
-    ///
-    /// # Errors
-    ///
-    /// An issuer or an audience is empty or has white space around it, with which it would fit no token.
-    pub fn build(self) -> Result<JwtVerifier, ConfigError> {
-        check_texts(&self.rules)?;
-        Ok(JwtVerifier::new(self.keys, self.rules, self.cache_bytes))
-    }
-}
-
-/// Refuses an issuer and audiences that no token can have. White space mostly comes from a file that ends in a line
-/// end, and then every token would be refused.
-fn check_texts(rules: &Rules) -> Result<(), ConfigError> {
-    let issuer = rules.issuer.iter().map(|issuer| ("with_issuer", issuer));
-    let audiences = rules.audiences.iter().map(|audience| ("with_audience", audience));
-    for (option, value) in issuer.chain(audiences) {
-        let problem = if value.is_empty() {
-            "it is empty"
-        } else if value.trim() != &**value {
-            "it begins or ends with white space"
-        } else {
-            continue;
-        };
-        return Err(ConfigError::VerifierOption { option, value: value.to_string(), problem });
-    }
-    Ok(())
+/// In whole milliseconds, the unit in which times are compared.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
+
 use super::base64url;
 use super::jws::malformed;
 use crate::session::AuthError;
+use crate::session::keys::Algorithm;
 use crate::session::payload::Payload;
-use arc_swap::{ArcSwap, Guard};
 
 /// How many headers are remembered: more than a verifier has keys, as a rule, and few enough to be compared in turn.
 const MAX_SEEN: usize = 16;
@@ -16,7 +18,8 @@ const MAX_SEEN_BYTES: usize = 1024;
 
 /// What a header says, once it is known to say nothing else that matters.
 pub(super) struct Header {
-    pub(super) algorithm: String,
+    /// `None`: one that no key has.
+    pub(super) algorithm: Option<Algorithm>,
     pub(super) kid: Option<String>,
     pub(super) token_type: Option<String>,
     /// SuperTokens: the version of its claims.
@@ -36,6 +39,7 @@ impl Header {
         let algorithm = text("alg")?.ok_or(malformed("the header names no algorithm"))?;
         // Not a member that RFC 7515 knows, so it means nothing to other tokens, whatever its type.
         let version = header.get("version").ok().flatten();
+        let algorithm = algorithm.parse().ok();
         Ok(Self { algorithm, kid: text("kid")?, token_type: text("typ")?, version })
     }
 }

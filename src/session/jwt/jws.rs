@@ -28,7 +28,7 @@ pub(super) struct Jws<'a> {
 pub(super) struct SignatureBuffer {
     /// As large as the signature of the largest RSA key.
     stack: [u8; 1024],
-    /// For legacy tokens, and for what no key has made, of which is told first whether it is Base64.
+    /// For legacy tokens, and for signatures longer than any key makes, which are still refused as malformed Base64 first.
     heap: Vec<u8>,
 }
 

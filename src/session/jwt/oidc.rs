@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::header::Header;
-use super::is_name;
+use super::name::is_name;
 use super::time::Times;
 use crate::session::clock::from_unix_millis;
 use crate::session::payload::Payload;
 use crate::session::{AuthError, AuthErrorKind as Kind, Session};
-use crate::user_id::UserId;
+use crate::user_id::{InvalidUserId, UserId};
 
 /// The claims that belong to the token and not to the application (RFC 7519 section 4.1).
 const PROTECTED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
@@ -21,23 +20,17 @@ pub(super) struct ClaimNames {
     pub(super) session: Box<str>,
 }
 
-/// Refuses tokens made for another purpose (RFC 8725 section 3.11): id, logout and DPoP tokens carry types of their
-/// own. `typ` is a media type, so its case and a leading `application/` do not count (RFC 7515 section 4.1.9).
-pub(super) fn check_type(header: &Header, allowed: &[Box<str>]) -> Result<(), AuthError> {
-    let Some(token_type) = &header.token_type else { return Ok(()) };
-    let token_type = token_type.to_ascii_lowercase();
-    let token_type = token_type.strip_prefix("application/").unwrap_or(&token_type);
-    if allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(token_type)) {
-        Ok(())
-    } else {
-        Err(AuthError::because(Kind::WrongPurpose, "typ"))
-    }
-}
-
 pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64) -> Result<Session, AuthError> {
     let times = Times::check(&claims, now, leeway)?;
     let user = text(&claims, &names.user)?.ok_or(malformed("there is no user id"))?;
-    let user = UserId::new(user).map_err(|_| malformed("the user id cannot be one"))?;
+    let user = UserId::new(user).map_err(|invalid| {
+        malformed(match invalid {
+            InvalidUserId::Empty => "the user id is empty",
+            InvalidUserId::TooLong => "the user id has more than 255 characters",
+            InvalidUserId::ControlCharacter => "the user id has a control character",
+            InvalidUserId::Padded => "the user id begins or ends with white space",
+        })
+    })?;
     let mut session = Session::assertion(user, from_unix_millis(times.expires_at));
     if let Some(issued_at) = times.issued_at {
         session = session.with_issued_at(from_unix_millis(issued_at));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::header::Header;
-use super::is_name;
+use super::name::is_name;
 use super::time::{expired, millis, not_yet_valid, numeric_date};
 use crate::session::clock::from_unix_millis;
 use crate::session::payload::{Payload, Text};
@@ -86,7 +86,7 @@ pub(super) fn session(version: u8, claims: Payload, now: i64) -> Result<Session,
     required(&claims, "refreshTokenHash1")?;
     nullable(&claims, "parentRefreshTokenHash1")?;
     let anti_csrf = nullable(&claims, "antiCsrfToken")?.map(|token| claims.keep(token));
-    expired(expires_at, now, 0)?;
+    expired(expires_at, now)?;
     not_yet_valid(&claims, now, 0)?;
     let protected: &[&str] = match version {
         3 => &PROTECTED_V3,
@@ -121,7 +121,7 @@ pub(super) fn legacy_session(claims: &Payload, now: i64) -> Result<Session, Auth
     let anti_csrf = optional(claims, "antiCsrfToken")?;
     let user_data = claims.raw("userData").ok_or(malformed("there is no userData"))?;
     let user_data = Payload::parse(user_data.as_bytes()).map_err(|_| malformed("userData is not an object"))?;
-    expired(expires_at, now, 0)?;
+    expired(expires_at, now)?;
     let session = Session::assertion(user, from_unix_millis(expires_at))
         .with_issued_at(from_unix_millis(issued_at))
         .with_tenant_id(DEFAULT_TENANT)
@@ -139,7 +139,7 @@ fn user(claims: &Payload, name: &str) -> Result<UserId, AuthError> {
 
 fn user_id(id: Cow<'_, str>) -> Result<UserId, AuthError> {
     if id.len() > MAX_USER_ID_CHARS && id.chars().count() > MAX_USER_ID_CHARS {
-        return Err(malformed("the user id has more characters than SuperTokens keeps"));
+        return Err(malformed("the user id has more than the 128 characters that SuperTokens keeps"));
     }
     UserId::new(id).map_err(|_| malformed("the user id cannot be one"))
 }

@@ -6,9 +6,6 @@ use crate::session::{AuthError, AuthErrorKind as Kind};
 /// 9999-12-31T23:59:59Z: a later expiry is a mistake or an attempt at an overflow.
 const LATEST_SECONDS: f64 = 253_402_300_799.0;
 
-/// How far ahead of ours the clock of an issuer may be, in milliseconds, before its `iat` is taken for a mistake.
-const IAT_TOLERANCE: i64 = 60_000;
-
 /// The times of a token, in milliseconds since 1970.
 pub(super) struct Times {
     pub(super) issued_at: Option<i64>,
@@ -19,34 +16,39 @@ impl Times {
     /// Reads the times and compares them with now.
     ///
     /// RFC 7519 section 4.1.4: a token is expired *on* its expiry time. `exp` must be there: a session without an end
-    /// cannot be ended.
+    /// cannot be ended. The leeway, in milliseconds, is for `nbf` and `iat`: a clock that is ahead of ours shows there as
+    /// soon as somebody has signed in.
     pub(super) fn check(claims: &Payload, now: i64, leeway: i64) -> Result<Self, AuthError> {
         let expires_at = numeric_date(claims, "exp")?.ok_or(malformed("there is no exp"))?;
         let issued_at = numeric_date(claims, "iat")?;
         if issued_at.is_some_and(|issued_at| issued_at > expires_at) {
             return Err(malformed("exp is before iat"));
         }
-        expired(expires_at, now, leeway)?;
+        expired(expires_at, now)?;
         not_yet_valid(claims, now, leeway)?;
-        let tolerance = leeway.max(IAT_TOLERANCE);
-        if issued_at.is_some_and(|issued_at| issued_at > now.saturating_add(tolerance)) {
+        if issued_at.is_some_and(|issued_at| is_ahead(issued_at, now, leeway)) {
             return Err(AuthError::because(Kind::NotYetValid, "iat"));
         }
         Ok(Self { issued_at, expires_at })
     }
 }
 
-pub(super) fn expired(expires_at: i64, now: i64, leeway: i64) -> Result<(), AuthError> {
-    if expires_at.saturating_add(leeway) <= now { Err(AuthError::new(Kind::Expired)) } else { Ok(()) }
+pub(super) fn expired(expires_at: i64, now: i64) -> Result<(), AuthError> {
+    if expires_at <= now { Err(AuthError::new(Kind::Expired)) } else { Ok(()) }
 }
 
 /// Compares `nbf` with now, if it is there (RFC 7519 section 4.1.5).
 pub(super) fn not_yet_valid(claims: &Payload, now: i64, leeway: i64) -> Result<(), AuthError> {
     let not_before = millis_of(claims, "nbf", f64::ceil)?;
-    if not_before.is_some_and(|not_before| not_before > now.saturating_add(leeway)) {
+    if not_before.is_some_and(|not_before| is_ahead(not_before, now, leeway)) {
         return Err(AuthError::because(Kind::NotYetValid, "nbf"));
     }
     Ok(())
+}
+
+/// Whether a time is still to come, by the leeway or more.
+fn is_ahead(time: i64, now: i64, leeway: i64) -> bool {
+    time > now && time >= now.saturating_add(leeway)
 }
 
 /// A NumericDate (RFC 7519 section 2) in milliseconds, cut to the second.

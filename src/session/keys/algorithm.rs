@@ -23,7 +23,8 @@ pub enum Algorithm {
     ES256,
     /// ECDSA with P-384 and SHA-384.
     ES384,
-    /// EdDSA with Ed25519.
+    /// EdDSA with Ed25519. RFC 9864 calls it `Ed25519`, which is another name of the same algorithm: in a token, in a JWK,
+    /// and where a name is read.
     EdDSA,
     /// HMAC with SHA-256: whoever can verify can also sign.
     HS256,
@@ -33,8 +34,8 @@ pub enum Algorithm {
     HS512,
 }
 
-/// RFC 9864 gives EdDSA with this curve a name of its own; a key of that name verifies tokens of that name.
-pub(super) const ED25519: &str = "Ed25519";
+/// What RFC 9864 calls EdDSA with the only curve for it that is supported.
+const ED25519: &str = "Ed25519";
 
 /// What a key must be for an algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl Algorithm {
         Self::HS512,
     ];
 
-    /// The name in a token's header and in a JWK.
+    /// The name in a token's header and in a JWK; of [`EdDSA`](Self::EdDSA) the one of RFC 8037, which most issuers write.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,11 +81,6 @@ impl Algorithm {
             Self::HS384 => "HS384",
             Self::HS512 => "HS512",
         }
-    }
-
-    /// Tells whether there can be a key whose tokens call their algorithm so.
-    pub(crate) fn is_known(name: &str) -> bool {
-        name == ED25519 || name.parse::<Self>().is_ok()
     }
 
     pub(crate) fn key_type(self) -> KeyType {
@@ -109,8 +105,20 @@ impl fmt::Display for Algorithm {
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Reads a name exactly: they are case-sensitive (RFC 7515 section 4.1.1).
+    /// Reads a name exactly: names are case-sensitive (RFC 7515 section 4.1.1). `Ed25519` and `EdDSA` are both
+    /// [`EdDSA`](Self::EdDSA).
+    ///
+    /// ```
+    /// use tower_user_metadata::session::keys::Algorithm;
+    ///
+    /// assert_eq!("EdDSA".parse(), Ok(Algorithm::EdDSA));
+    /// assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDSA));
+    /// assert!("ed25519".parse::<Algorithm>().is_err());
+    /// ```
     fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if name == ED25519 {
+            return Ok(Self::EdDSA);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name).ok_or(UnknownAlgorithm(()))
     }
 }

@@ -1,8 +1,9 @@
 use std::fmt;
 
 use super::algorithm::{Algorithm, KeyType};
+use super::number::significant;
 use super::prepared::{Material, Prepared};
-use super::{InvalidKey, jwk, pem, rsa, secret};
+use super::{InvalidKey, pem, rsa, secret};
 
 /// One key with one algorithm, checked when it is loaded. `Debug` prints the algorithm only.
 ///
@@ -19,8 +20,6 @@ use super::{InvalidKey, jwk, pem, rsa, secret};
 pub struct VerificationKey {
     kid: Option<Box<str>>,
     algorithm: Algorithm,
-    /// What tokens call the algorithm.
-    name: &'static str,
     key: Prepared,
 }
 
@@ -41,18 +40,6 @@ impl VerificationKey {
         }
     }
 
-    /// A public key or a secret from the text of a JWK (RFC 7517); its `kid` is kept.
-    ///
-    /// # Errors
-    ///
-    /// The JWK is malformed, is a private key, is not for verifying, or does not fit the algorithm.
-    pub fn from_jwk(algorithm: Algorithm, json: impl AsRef<[u8]>) -> Result<Self, InvalidKey> {
-        if jwk::is_private(json.as_ref()) {
-            return Err(InvalidKey::PrivateKey);
-        }
-        jwk::parse(json.as_ref(), &[algorithm])
-    }
-
     /// A shared secret. Whoever holds it can also make sessions.
     ///
     /// # Errors
@@ -65,7 +52,8 @@ impl VerificationKey {
         Self::new(algorithm, Material::Secret(secret))
     }
 
-    /// Sets the name by which tokens ask for this key; without one, a single key takes tokens of any `kid`.
+    /// Sets the name by which tokens ask for this key. Without one it takes tokens of any `kid` for which no key is named;
+    /// see [`KeySet`](super::KeySet).
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<Box<str>>) -> Self {
         self.kid = Some(kid.into());
@@ -84,9 +72,9 @@ impl VerificationKey {
         self.algorithm
     }
 
-    /// What the header of a token must call the algorithm.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
+    /// Tells whether both are the same key with the same algorithm, whatever they are called.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.key.is_same(&other.key)
     }
 
     /// Tells whether the signature is right over these very bytes.
@@ -95,7 +83,8 @@ impl VerificationKey {
     }
 
     pub(super) fn rsa(algorithm: Algorithm, n: &[u8], e: &[u8]) -> Result<Self, InvalidKey> {
-        let (n, e) = (rsa::significant(n), rsa::significant(e));
+        // aws-lc refuses zeros before a number.
+        let (n, e) = (significant(n), significant(e));
         rsa::check(n, e)?;
         Self::new(algorithm, Material::Rsa { n, e })
     }
@@ -120,14 +109,9 @@ impl VerificationKey {
         Self::new(Algorithm::EdDSA, Material::Point(x))
     }
 
-    pub(super) fn named(mut self, name: &'static str) -> Self {
-        self.name = name;
-        self
-    }
-
     fn new(algorithm: Algorithm, material: Material<'_>) -> Result<Self, InvalidKey> {
         let key = Prepared::new(algorithm, material).ok_or(InvalidKey::Malformed)?;
-        Ok(Self { kid: None, algorithm, name: algorithm.name(), key })
+        Ok(Self { kid: None, algorithm, key })
     }
 }
 

@@ -53,6 +53,16 @@ impl Prepared {
         }
     }
 
+    /// Tells whether both are the same key of the same algorithm.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Public(key), Self::Public(other)) => key.as_ref() == other.as_ref(),
+            // A secret cannot be read back: two are the same if they make the same tag.
+            (Self::Secret(key), Self::Secret(other)) => hmac::verify(other, b"", hmac::sign(key, b"").as_ref()).is_ok(),
+            _ => false,
+        }
+    }
+
     /// Tells whether the signature is right over these very bytes; of a secret's, in constant time.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
@@ -142,8 +152,8 @@ mod tests {
             let secret = [7; 64];
             pairs.push(Pair {
                 algorithm,
-                private: EncodingKey::from_secret(&secret),
-                public: DecodingKey::from_secret(&secret),
+                private: EncodingKey::from_secret(&secret).expect("not empty"),
+                public: DecodingKey::from_secret(&secret).expect("not empty"),
                 ours: prepared(algorithm, Material::Secret(&secret)),
             });
         }
@@ -157,6 +167,7 @@ mod tests {
             let theirs: jsonwebtoken::Algorithm = algorithm.name().parse().expect("a name of theirs");
             let signer = (DEFAULT_PROVIDER.signer_factory)(&theirs, &private).expect("a signer");
             let verifier = (DEFAULT_PROVIDER.verifier_factory)(&theirs, &public).expect("a verifier");
+            assert!(ours.is_same(&ours.clone()), "{algorithm}");
             let signature = signer.sign(b"message");
             assert!(ours.verifies(b"message", &signature), "{algorithm}");
             assert!(!ours.verifies(b"messagf", &signature), "{algorithm}");

@@ -1,6 +1,7 @@
-//! What an RSA key must be before it verifies anything.
+//! The conditions that an RSA key must satisfy before it verifies anything.
 
 use super::InvalidKey;
+use super::number::significant;
 
 /// Checks a public key, given as big-endian integers.
 pub(super) fn check(n: &[u8], e: &[u8]) -> Result<(), InvalidKey> {
@@ -15,12 +16,6 @@ pub(super) fn check(n: &[u8], e: &[u8]) -> Result<(), InvalidKey> {
         return Err(InvalidKey::Malformed);
     }
     if has_roca_fingerprint(n) { Err(InvalidKey::RsaRoca) } else { Ok(()) }
-}
-
-/// The number without the zeros before it, which some key servers write (RFC 7518 section 6.3.1.1) and aws-lc refuses.
-pub(super) fn significant(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
 }
 
 fn bits(number: &[u8]) -> usize {

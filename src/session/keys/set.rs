@@ -1,24 +1,18 @@
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::Algorithm;
 use super::InvalidKey;
-use super::jwk;
+use super::algorithm::Algorithm;
 use super::key::VerificationKey;
-use crate::json;
-use crate::session::payload::RULES;
+use super::version::KeySetVersion;
 
-/// The largest JWK set that is read, in bytes; a set of 100 RSA keys of 8192 bits is smaller.
-pub(crate) const MAX_JWKS_BYTES: usize = 256 * 1024;
-
-/// The most keys that are taken from one set.
-pub(crate) const MAX_KEYS: usize = 100;
-
-/// A set of keys, each found by its exact `kid`.
+/// A set of keys, each found by its exact `kid` and its algorithm.
+///
+/// One key may be in it under several algorithms, and keys of one `kid` may have different ones (RFC 7517 section 4.5):
+/// the algorithm of the token tells which is meant. Two *different* keys of one `kid` and one algorithm are ambiguous, and
+/// none of them is used.
+///
+/// A token whose `kid` no key has means the one key without a `kid` of its algorithm. A token without a `kid` means the
+/// one key of its algorithm, whatever that is called. Where there are several, it means none.
 ///
 /// ```
 /// use tower_user_metadata::session::keys::{Algorithm, KeySet};
@@ -34,26 +28,11 @@ pub(crate) const MAX_KEYS: usize = 100;
 /// # Ok::<(), tower_user_metadata::ConfigError>(())
 /// ```
 pub struct KeySet {
-    /// Few, so a search in order is quicker than a hash of the name.
-    named: BTreeMap<Box<str>, VerificationKey>,
-    unnamed: Option<VerificationKey>,
+    /// Few, so a search in order is quicker than a hash of the name. Sorted by `kid`, those without one first.
+    keys: Vec<VerificationKey>,
     skipped: Vec<SkippedKey>,
-    generation: Generation,
     private: usize,
-}
-
-/// Tells one set of keys from every other of this process: what was verified under one does not count under another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Generation(u64);
-
-/// The number of the next set.
-static GENERATION: AtomicU64 = AtomicU64::new(0);
-
-impl Generation {
-    #[cfg(test)]
-    pub(crate) fn new(number: u64) -> Self {
-        Self(number)
-    }
+    version: KeySetVersion,
 }
 
 /// A key of a JWK set that was left out, and why.
@@ -65,93 +44,66 @@ pub struct SkippedKey {
     pub reason: InvalidKey,
 }
 
+/// Why no key of a set is the one that a token means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotFound {
+    /// None has the name, or several could be meant.
+    Kid,
+    /// Those that could be meant have another algorithm.
+    Algorithm,
+}
+
+/// The key that a token means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoundKey<'a> {
+    pub(crate) key: &'a VerificationKey,
+    /// Whether the token and the key name each other, so that no newer set can have another key in its place.
+    pub(crate) named: bool,
+}
+
 impl KeySet {
-    /// A set of the given keys.
+    /// A set of the given keys. A key that is there twice counts once.
     ///
     /// # Errors
     ///
-    /// Two keys have the same `kid`, or one of several has none.
+    /// Two different keys have the same `kid`, or none, and the same algorithm; or there is no key at all.
     pub fn new(keys: impl IntoIterator<Item = VerificationKey>) -> Result<Self, InvalidKey> {
-        let mut set = Self::empty();
-        for key in keys {
-            let taken = match key.kid().map(Box::from) {
-                Some(kid) => set.named.insert(kid, key).is_some(),
-                None => set.unnamed.replace(key).is_some(),
-            };
-            if taken {
-                return Err(InvalidKey::DuplicateKid);
-            }
-        }
-        match (&set.unnamed, set.named.is_empty()) {
-            (Some(_), false) => Err(InvalidKey::MissingKid),
-            (None, true) => Err(InvalidKey::NoUsableKey),
-            _ => Ok(set),
+        let sorted = SortedKeys::new(keys.into_iter().collect());
+        match (sorted.ambiguous.is_empty(), sorted.keys.is_empty()) {
+            (false, _) => Err(InvalidKey::DuplicateKid),
+            (true, true) => Err(InvalidKey::NoUsableKey),
+            (true, false) => Ok(Self::of(sorted.keys, Vec::new(), 0)),
         }
     }
 
-    /// A set from the text of a JWK set (RFC 7517 section 5), with the algorithms that are allowed.
-    ///
-    /// A key that cannot be used is skipped, and so are all keys of a `kid` that comes twice; see
-    /// [`skipped`](Self::skipped).
-    ///
-    /// # Errors
-    ///
-    /// The text is not a JWK set of at most 256 KiB and 100 keys, no key of it can be used, or the allow-list is
-    /// empty.
-    pub fn from_jwks(json: &[u8], allowed: &[Algorithm]) -> Result<Self, crate::ConfigError> {
-        if allowed.is_empty() {
-            return Err(crate::ConfigError::NoAlgorithm);
-        }
-        let set = Self::parse(json, allowed).map_err(crate::ConfigError::Key)?;
-        if set.is_empty() { Err(crate::ConfigError::Key(InvalidKey::NoUsableKey)) } else { Ok(set) }
+    /// A set of what was read of a JWK set: the keys with their places in it, those that were left out, and how many
+    /// of all were private.
+    pub(super) fn read(keys: Vec<(usize, VerificationKey)>, mut skipped: Vec<SkippedKey>, private: usize) -> Self {
+        let (places, keys): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        let sorted = SortedKeys::new(keys);
+        let ambiguous = sorted.ambiguous.iter().filter_map(|at| places.get(*at));
+        skipped.extend(ambiguous.map(|index| SkippedKey { index: *index, reason: InvalidKey::DuplicateKid }));
+        skipped.sort_by_key(|skipped| skipped.index);
+        Self::of(sorted.keys, skipped, private)
     }
 
-    /// As [`from_jwks`](Self::from_jwks); a key server may answer with a well-formed set without usable keys.
-    pub(crate) fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<Self, InvalidKey> {
-        let JwkSet { keys } = JwkSet::read(json).ok_or(InvalidKey::NotJwkSet)?;
-        if keys.len() > MAX_KEYS {
-            return Err(InvalidKey::NotJwkSet);
-        }
-        let mut set = Self::empty();
-        let mut taken = HashMap::<Option<Box<str>>, usize>::new();
-        for (index, key) in keys.iter().enumerate() {
-            set.private += usize::from(jwk::is_private(key.get().as_bytes()));
-            match jwk::parse(key.get().as_bytes(), allowed) {
-                Err(reason) => set.skipped.push(SkippedKey { index, reason }),
-                Ok(key) => {
-                    let kid = key.kid().map(Box::from);
-                    // Which of two keys of one name is meant cannot be told, so neither is used.
-                    if taken.insert(kid.clone(), index).is_some() {
-                        set.skipped.push(SkippedKey { index, reason: InvalidKey::DuplicateKid });
-                        set.remove(kid.as_deref());
-                    } else {
-                        set.insert(kid, key);
-                    }
-                }
-            }
-        }
-        // A key without a name can only be meant when it is the only one.
-        if set.unnamed.is_some() && !set.named.is_empty() {
-            let index = taken.get(&None).copied().unwrap_or_default();
-            set.skipped.push(SkippedKey { index, reason: InvalidKey::MissingKid });
-            set.unnamed = None;
-        }
-        Ok(set)
+    fn of(keys: Vec<VerificationKey>, skipped: Vec<SkippedKey>, private: usize) -> Self {
+        Self { keys, skipped, private, version: KeySetVersion::next() }
     }
 
-    /// The number of usable keys.
+    /// The number of usable keys; one that is there under several algorithms counts once for each.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.named.len() + usize::from(self.unnamed.is_some())
+        self.keys.len()
     }
 
     /// Whether there is no usable key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.keys.is_empty()
     }
 
-    /// The keys of the JWK set that were left out.
+    /// The keys of the JWK set that were left out, in its order.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
@@ -162,77 +114,97 @@ impl KeySet {
         self.private
     }
 
+    /// Tells the operator which keys are not used because they are ambiguous; not their names, which come from outside
+    /// and could forge a line of the log.
+    pub(crate) fn report_ambiguous(&self, source: &str) {
+        let ambiguous = self.skipped.iter().filter(|key| key.reason == InvalidKey::DuplicateKid);
+        let indexes: Vec<_> = ambiguous.map(|key| key.index).collect();
+        if !indexes.is_empty() {
+            tracing::warn!(
+                source,
+                ?indexes,
+                "different keys have the same kid and algorithm, so tokens under them are refused"
+            );
+        }
+    }
+
     /// The keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
-        self.named.values().chain(&self.unnamed)
+        self.keys.iter()
     }
 
     /// The keys with the most recent of SuperTokens' first, whose names tell when they were made.
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = &VerificationKey> {
-        self.named.values().rev().chain(&self.unnamed)
+        self.keys.iter().rev()
     }
 
-    /// The key that a token means: the one of this exact `kid`; or the only key, when that has no name or the token
-    /// names none.
-    pub(crate) fn find(&self, kid: Option<&str>) -> Option<&VerificationKey> {
-        match kid {
-            Some(kid) => self.named.get(kid).or(self.unnamed.as_ref()),
-            None if self.len() == 1 => self.iter().next(),
-            None => None,
+    /// Whether a key has this very name.
+    pub(crate) fn has_kid(&self, kid: &str) -> bool {
+        !self.of_kid(Some(kid)).is_empty()
+    }
+
+    /// The key that a token of this algorithm means.
+    pub(crate) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<FoundKey<'_>, NotFound> {
+        let found = |key, named| Ok(FoundKey { key, named });
+        if let Some(key) = kid.and_then(|kid| of_algorithm(self.of_kid(Some(kid)), algorithm).next()) {
+            return found(key, true);
         }
+        let unnamed = if kid.is_some() { self.of_kid(None) } else { &self.keys };
+        let mut fitting = of_algorithm(unnamed, algorithm);
+        match fitting.next() {
+            Some(key) if fitting.all(|other| other.is_same(key)) => found(key, false),
+            None if kid.map_or(!self.is_empty(), |kid| self.has_kid(kid)) => Err(NotFound::Algorithm),
+            _ => Err(NotFound::Kid),
+        }
+    }
+
+    fn of_kid(&self, kid: Option<&str>) -> &[VerificationKey] {
+        let start = self.keys.partition_point(|key| key.kid() < kid);
+        let rest = self.keys.get(start..).unwrap_or_default();
+        let end = rest.iter().take_while(|key| key.kid() == kid).count();
+        rest.get(..end).unwrap_or_default()
     }
 
     /// What tells this set from others; a clone of the same `Arc` has the same.
-    #[must_use]
-    pub fn generation(&self) -> Generation {
-        self.generation
-    }
-
-    fn empty() -> Self {
-        let generation = Generation(GENERATION.fetch_add(1, Ordering::Relaxed));
-        Self { named: BTreeMap::new(), unnamed: None, skipped: Vec::new(), generation, private: 0 }
-    }
-
-    fn insert(&mut self, kid: Option<Box<str>>, key: VerificationKey) {
-        match kid {
-            Some(kid) => drop(self.named.insert(kid, key)),
-            None => self.unnamed = Some(key),
-        }
-    }
-
-    fn remove(&mut self, kid: Option<&str>) {
-        match kid {
-            Some(kid) => drop(self.named.remove(kid)),
-            None => self.unnamed = None,
-        }
+    pub(crate) fn version(&self) -> KeySetVersion {
+        self.version
     }
 }
 
-/// A JWK set whose keys were not looked at yet: what is odd in one of them is no fault of the others.
-#[derive(Deserialize)]
-struct JwkSet<'a> {
-    #[serde(borrow)]
-    keys: Vec<&'a RawValue>,
+fn of_algorithm(keys: &[VerificationKey], algorithm: Algorithm) -> impl Iterator<Item = &VerificationKey> {
+    keys.iter().filter(move |key| key.algorithm() == algorithm)
 }
 
-impl<'a> JwkSet<'a> {
-    /// `None`: not one object with one array `keys`, too large, or nested too deeply.
-    fn read(json: &'a [u8]) -> Option<Self> {
-        if json.len() > MAX_JWKS_BYTES {
-            return None;
+/// Keys in the order of a set, each once for each algorithm.
+struct SortedKeys {
+    keys: Vec<VerificationKey>,
+    /// The places in what was given of those whose name and algorithm a different key has too.
+    ambiguous: Vec<usize>,
+}
+
+impl SortedKeys {
+    fn new(given: Vec<VerificationKey>) -> Self {
+        let same_place = |one: &VerificationKey, other: &VerificationKey| {
+            one.kid() == other.kid() && one.algorithm() == other.algorithm()
+        };
+        // Few, so each is compared with each.
+        let is_ambiguous =
+            |key: &VerificationKey| given.iter().any(|other| same_place(key, other) && !other.is_same(key));
+        let ambiguous: Vec<_> = (0..given.len()).filter(|at| given.get(*at).is_some_and(is_ambiguous)).collect();
+        let mut keys: Vec<VerificationKey> = Vec::new();
+        for (_, key) in given.into_iter().enumerate().filter(|(at, _)| !ambiguous.contains(at)) {
+            if !keys.iter().any(|other| same_place(&key, other)) {
+                keys.push(key);
+            }
         }
-        // An array would be taken for an object without names.
-        let text = std::str::from_utf8(json).ok().filter(|text| text.trim_ascii_start().starts_with('{'))?;
-        let set = serde_json::from_str(text).ok()?;
-        (json::depth(text) <= RULES.depth).then_some(set)
+        keys.sort_by(|one, other| one.kid().cmp(&other.kid()));
+        Self { keys, ambiguous }
     }
 }
 
 impl From<VerificationKey> for KeySet {
     fn from(key: VerificationKey) -> Self {
-        let mut set = Self::empty();
-        set.insert(key.kid().map(Box::from), key);
-        set
+        Self::of(vec![key], Vec::new(), 0)
     }
 }
 

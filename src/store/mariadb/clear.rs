@@ -1,6 +1,6 @@
 //! The removal of a document: one statement.
 
-use super::Database;
+use super::database::Database;
 use super::error::Failure;
 use super::query::{DELETE, DELETE_VERSION, key, version};
 use super::read::find_version;

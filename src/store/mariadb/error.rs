@@ -14,8 +14,12 @@ pub(super) type Failure = failure::Failure<Reason>;
 /// rows.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Reason {
-    #[error("MariaDB: {0}")]
+    #[error("{0}")]
     Server(Code),
+    #[error("the server refused the connection: {0}")]
+    Refused(Code),
+    #[error("the server offers no TLS, and `ssl-mode` in the URL demands it")]
+    NoTls,
     #[error("no connection could be made: {0}")]
     Connect(String),
     #[error("others kept changing the document until the deadline of the call passed")]
@@ -34,20 +38,16 @@ impl Failure {
         match error {
             // A wrong password or name stays wrong, whoever tries again.
             Error::Server(error) => {
-                let passing = [1040, 1047, 1053, 1129, 1203].contains(&error.code);
+                let passing = [1040, 1047, 1053, 1129, 1203, 1226].contains(&error.code);
                 let kind = if passing { StoreErrorKind::Unavailable } else { StoreErrorKind::Internal };
-                Self::new(kind, Reason::Server(Code(error.code)))
+                Self::new(kind, Reason::Refused(Code(error.code)))
             }
-            Error::Io(IoError::Io(error)) => {
-                Self::new(StoreErrorKind::Unavailable, Reason::Connect(error.kind().to_string()))
-            }
+            Error::Io(IoError::Io(error)) => Self::new(StoreErrorKind::Unavailable, Reason::Connect(error.to_string())),
             Error::Driver(DriverError::ConnectionClosed) => Self::lost(),
             Error::Io(IoError::Tls(error)) => {
                 Self::new(StoreErrorKind::Unavailable, Reason::Connect(format!("TLS: {error}")))
             }
-            Error::Driver(DriverError::NoClientSslFlagFromServer) => {
-                Self::new(StoreErrorKind::Internal, Reason::Connect("the server offers no TLS".to_owned()))
-            }
+            Error::Driver(DriverError::NoClientSslFlagFromServer) => Self::new(StoreErrorKind::Internal, Reason::NoTls),
             _ => Self::new(StoreErrorKind::Internal, Reason::Connect("the server cannot be understood".to_owned())),
         }
     }
@@ -100,7 +100,7 @@ impl Failure {
         !self.may_have_happened && matches!(self.cause, Cause::Own(Reason::Server(Code(1048 | 1139))))
     }
 
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     pub(super) fn is_loss(&self) -> bool {
         match &self.cause {
             Cause::Own(Reason::Server(code)) => code.is_loss(),
@@ -136,7 +136,7 @@ impl Code {
             1317 | 1969 | 3024 => StoreErrorKind::Timeout,
             // The table is damaged.
             1034 | 1035 | 1194 | 1195 | 1712 => StoreErrorKind::Corrupt,
-            // Disk, memory, files, connections; locks; the node is not ready; read-only; on its way down.
+            // Disk, memory, files, connections; locks; the node is not ready; read-only; shutting down.
             1020 | 1021 | 1037 | 1038 | 1040 | 1041 | 1047 | 1053 | 1114 | 1135 | 1180 | 1203 | 1205 | 1213 | 1226
             | 1290 | 1792 | 1836 | 1927 => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,
@@ -159,17 +159,23 @@ impl fmt::Display for Code {
         let meaning = match self.0 {
             1021 | 1114 => "the disk or the table space is full",
             1040 | 1203 | 1226 => "too many connections",
-            1044 | 1045 | 1142 | 1143 | 1698 => "access denied",
+            1044 => "access denied: there is no such database, or the user has no right to it",
+            1045 | 1698 => "access denied: the user or the password is wrong, or the user must use TLS",
+            1129 | 1130 => "the server takes no connections from this host",
+            1142 | 1143 | 1227 => "permission denied: the user lacks a right on the table that GRANT gives",
             1047 => "the node is not ready; it may have lost its cluster",
             1048 => "the server could not compute the new document",
             1049 => "no such database",
-            1053 | 1927 => "the server stops, or ended the connection",
+            1053 | 1927 => "the server is shutting down, or ended the connection",
             1139 => "the server could not search the document",
             1146 => "the table is missing",
-            1205 => "a lock was not to be had in time",
-            1020 | 1213 => "undone because of others",
+            1205 => "a lock was not granted in time",
+            1020 | 1213 => "rolled back because of concurrent writes",
             1290 | 1792 | 1836 => "the server is read-only",
-            1317 | 1969 => "ended, perhaps by max_statement_time",
+            1317 | 1969 | 3024 => "ended, perhaps by max_statement_time",
+            1820 | 1862 => "the password has expired",
+            3159 => "the server demands TLS: add `ssl-mode=verify-identity` to the URL",
+            4151 => "the account is locked",
             1665 => "the server logs statements: binlog_format must be MIXED or ROW",
             _ => "see the list of error codes in its manual",
         };
@@ -221,7 +227,7 @@ mod tests {
     fn what_the_server_says_of_a_row_is_not_repeated() {
         let error = StoreError::from(refused(1062, true));
         let source = std::error::Error::source(&error).expect("a source").to_string();
-        assert_eq!(source, "MariaDB: error 1062, see the list of error codes in its manual");
+        assert_eq!(source, "error 1062, see the list of error codes in its manual");
         assert!(!format!("{error:?}").contains("alice"));
         let newer = Failure::newer_schema(9, 1).at_start(&ErrorContext::new("a database"));
         assert!(matches!(newer, ConfigError::NewerSchema { found: 9, known: 1 }));

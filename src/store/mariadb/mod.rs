@@ -1,7 +1,7 @@
-#![doc = include_str!("docs.md")]
-
 mod change;
 mod clear;
+mod connections;
+mod database;
 mod error;
 mod options;
 mod pool;
@@ -18,21 +18,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::Instant;
 
 pub use options::MariadbOptions;
 
+use self::connections::Setup;
+use self::database::Database;
 use self::error::Failure;
 use self::pool::Pool;
-use self::query::Statements;
-use super::{Capabilities, Durability, ErrorContext, MetadataStore, Namespace, StoreError};
+use self::query::{Statements, session_variables};
+use super::deadline::ends;
+use super::{Capabilities, Durability, ErrorContext, MetadataStore, StoreError};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
 use crate::user_id::UserId;
 
 /// Keeps the documents in MariaDB, as durably as that is configured; clones share the connections.
 ///
-/// Needs a Tokio runtime with I/O and time enabled. The [module](self) tells what is promised and how to run it.
+/// Needs a Tokio runtime with I/O and time enabled.
 ///
 /// ```no_run
 /// use tower_user_metadata::store::{MariadbStore, MetadataStore};
@@ -46,19 +48,13 @@ use crate::user_id::UserId;
 /// # Ok(())
 /// # }
 /// ```
+///
+#[doc = include_str!("docs.md")]
 #[derive(Clone)]
 pub struct MariadbStore {
     database: Arc<Database>,
     deadline: Duration,
     context: ErrorContext,
-}
-
-/// What a call needs.
-struct Database {
-    pool: Arc<Pool>,
-    statements: Statements,
-    namespace: Namespace,
-    limits: Limits,
 }
 
 impl MariadbStore {
@@ -94,16 +90,6 @@ impl MariadbStore {
         query::MIGRATIONS.iter().map(|step| format!("{step};\n")).collect()
     }
 
-    fn over(pool: Arc<Pool>, options: &MariadbOptions, context: ErrorContext) -> Self {
-        let database = Database {
-            pool,
-            statements: Statements::new(&options.limits),
-            namespace: options.namespace.clone(),
-            limits: options.limits,
-        };
-        Self { database: Arc::new(database), deadline: options.deadline, context }
-    }
-
     async fn read(&self, user: &UserId) -> Result<Option<Record>, StoreError> {
         let session = self.database.pool.session(ends(self.deadline)).await?;
         let (database, user) = (Arc::clone(&self.database), user.clone());
@@ -130,6 +116,36 @@ impl MariadbStore {
         let session = self.database.pool.session(ends(self.deadline)).await?;
         let (database, user) = (Arc::clone(&self.database), user.clone());
         write_apart(async move { clear::clear(&database, session, &user, when).await }).await
+    }
+}
+
+impl MariadbOptions {
+    /// Connects to a server, and makes the table when it is missing.
+    ///
+    /// The URL is `mariadb://USER:PASSWORD@HOST:PORT/DATABASE`, or `mysql://` with the same meaning;
+    /// [`MariadbStore`] tells which parameters there are.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::UnknownStoreParameter`],
+    /// [`ConfigError::RootCertificate`]), the table is one of a newer version of this crate
+    /// ([`ConfigError::NewerSchema`]), or the server cannot be reached, refuses, or is not one that this store works with
+    /// ([`ConfigError::Store`]).
+    ///
+    /// # Cancel safety
+    ///
+    /// The table may be made.
+    pub async fn connect(self, url: &str) -> Result<MariadbStore, ConfigError> {
+        let opts = url::parse(url, &self.root_certificates)?;
+        let context = ErrorContext::new("MariaDB").with_server(url::server(&opts));
+        let setup = Setup { variables: session_variables(self.deadline), packet: packet(&self.limits) };
+        let pool = Pool::new(opts, setup, self.connections, self.makes_schema);
+        if !self.offline_start {
+            pool.open(ends(self.deadline)).await.map_err(|failure| failure.at_start(&context))?;
+        }
+        let statements = Statements::new(&self.limits);
+        let database = Database { pool, statements, namespace: self.namespace, limits: self.limits };
+        Ok(MariadbStore { database: Arc::new(database), deadline: self.deadline, context })
     }
 }
 
@@ -163,22 +179,15 @@ impl MetadataStore for MariadbStore {
     /// Waits for what is under way, and ends the connections. Dropping the last handle does the same without waiting for
     /// it.
     async fn close(&self) {
-        let pool = Arc::clone(&self.database.pool);
+        let database = Arc::clone(&self.database);
         // In a task of its own, so that it is done also for a caller who does not wait. What can go wrong in it is the
         // end of the runtime, and of all connections with it.
-        let _ = tokio::spawn(async move { pool.close().await }).await;
+        let _ = tokio::spawn(async move { database.pool.close().await }).await;
     }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::new(Durability::Server).with_conditional_writes().with_limits(self.database.limits)
     }
-}
-
-/// When a call that begins now must be over.
-fn ends(deadline: Duration) -> Instant {
-    let now = Instant::now();
-    // A deadline past what the clock can count is none: a year is as good.
-    now.checked_add(deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
 }
 
 /// Runs in a task of its own: a caller who goes away in the middle of an exchange must not leave a connection on which
@@ -194,4 +203,11 @@ async fn write_apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::spawn(work).await.unwrap_or_else(|_| Err(Failure::ended().with_may_have_happened().into()))
+}
+
+/// What `max_allowed_packet` must be at least: a merge carries the update twice, and everything may be as large as a
+/// document; beside it a search expression and the key.
+fn packet(limits: &Limits) -> u64 {
+    let document = u64::try_from(limits.document_bytes()).unwrap_or(u64::MAX);
+    document.saturating_mul(3).saturating_add(64 * 1024)
 }

@@ -1,14 +1,10 @@
+use std::fmt;
 use std::time::Duration;
 
-use super::MariadbStore;
-use super::pool::{Pool, Setup};
-use super::query::session_variables;
-use super::url::{parse, server};
-use crate::ConfigError;
 use crate::metadata::Limits;
-use crate::store::{ErrorContext, Namespace};
+use crate::store::Namespace;
 
-/// How a [`MariadbStore`] works; made by [`MariadbStore::options`].
+/// How a [`MariadbStore`](super::MariadbStore) works; made by [`MariadbStore::options`](super::MariadbStore::options).
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -23,14 +19,15 @@ use crate::store::{ErrorContext, Namespace};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MariadbOptions {
     pub(super) namespace: Namespace,
     pub(super) limits: Limits,
     pub(super) deadline: Duration,
-    connections: u32,
-    makes_schema: bool,
-    offline_start: bool,
+    pub(super) connections: usize,
+    pub(super) root_certificates: Vec<Vec<u8>>,
+    pub(super) makes_schema: bool,
+    pub(super) offline_start: bool,
 }
 
 impl MariadbOptions {
@@ -40,6 +37,7 @@ impl MariadbOptions {
             limits: Limits::default(),
             deadline: Duration::from_secs(5),
             connections: 10,
+            root_certificates: Vec::new(),
             makes_schema: true,
             offline_start: false,
         }
@@ -70,14 +68,22 @@ impl MariadbOptions {
     /// Sets the most connections of the store; at least 1. Default 10: each call has one for itself, and a server
     /// allows 151 unless told otherwise.
     #[must_use]
-    pub fn with_pool_size(mut self, connections: u32) -> Self {
+    pub fn with_pool_size(mut self, connections: usize) -> Self {
         // A semaphore, which counts the connections, has an end as well.
         self.connections = connections.clamp(1, 1 << 16);
         self
     }
 
+    /// Trusts these certificates, in PEM, beside the authorities of the system, or beside those of `ssl-ca`: for private
+    /// authorities. Only with `ssl-mode=verify-identity` in the URL.
+    #[must_use]
+    pub fn with_root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
     /// Leaves the table to you: the store only looks whether it is there, in the version that it knows. Run
-    /// [`MariadbStore::schema_sql`], for example with your other migrations. The store then needs no right but to
+    /// [`MariadbStore::schema_sql`](super::MariadbStore::schema_sql), for example with your other migrations. The store then needs no right but to
     /// select, insert, update and delete in its table.
     #[must_use]
     pub fn with_schema_made_elsewhere(mut self) -> Self {
@@ -92,40 +98,16 @@ impl MariadbOptions {
         self.offline_start = true;
         self
     }
-
-    /// Connects to a server, and makes the table when it is missing.
-    ///
-    /// The URL is `mariadb://USER:PASSWORD@HOST:PORT/DATABASE`, or `mysql://` with the same meaning; the
-    /// [module](super) tells which parameters there are.
-    ///
-    /// # Errors
-    ///
-    /// The URL cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::RootCertificate`]), the table is one of a
-    /// newer version of this crate ([`ConfigError::NewerSchema`]), or the server cannot be reached, refuses, or is not
-    /// one that this store works with ([`ConfigError::Store`]).
-    ///
-    /// # Cancel safety
-    ///
-    /// The table may be made.
-    pub async fn connect(self, url: &str) -> Result<MariadbStore, ConfigError> {
-        let opts = parse(url)?;
-        let context = ErrorContext::new("MariaDB").with_server(server(&opts));
-        let setup = Setup {
-            variables: session_variables(self.deadline),
-            packet: packet(&self.limits),
-            makes_schema: self.makes_schema,
-        };
-        let pool = Pool::new(opts, setup, self.connections);
-        if !self.offline_start {
-            pool.open(super::ends(self.deadline)).await.map_err(|failure| failure.at_start(&context))?;
-        }
-        Ok(MariadbStore::over(pool, &self, context))
-    }
 }
 
-/// What `max_allowed_packet` must be at least: a merge carries the update twice, and everything may be as large as a
-/// document; beside it a search expression and the key.
-fn packet(limits: &Limits) -> u64 {
-    let document = u64::try_from(limits.document_bytes()).unwrap_or(u64::MAX);
-    document.saturating_mul(3).saturating_add(64 * 1024)
+/// Without the certificates, which are long.
+impl fmt::Debug for MariadbOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MariadbOptions")
+            .field("namespace", &self.namespace)
+            .field("limits", &self.limits)
+            .field("deadline", &self.deadline)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
 }

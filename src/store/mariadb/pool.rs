@@ -1,75 +1,38 @@
-//! The connections of one store: how many there are, which are idle, and when they are of no more use.
-//!
-//! The driver's own pool waits without a bound and cleans connections behind its callers' backs; here a connection is
-//! given on only after its last exchange came to its end.
+//! Sessions for calls, on a database whose table was looked at.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use mysql_async::Opts;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
+use super::connections::{Connections, Setup};
 use super::error::Failure;
+use super::schema;
 use super::session::Session;
-use super::{query, schema};
 use crate::store::PoolWait;
 use crate::store::deadline::timeout_at;
 
-/// Past this a connection is asked whether it still lives before a statement is sent over it: a server that was
-/// restarted, or a firewall that forgets, is then noticed while nothing has happened yet.
-const TRUSTED: Duration = Duration::from_secs(1);
-
-/// Past this an idle connection is ended: below the limits of most firewalls and of `wait_timeout`.
-const LONGEST_IDLE: Duration = Duration::from_secs(120);
-
-/// How long a connection of no more use may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
-
 pub(super) struct Pool {
-    opts: Opts,
-    setup: Setup,
-    size: u32,
-    free: Arc<Semaphore>,
-    idle: Mutex<Vec<Idle>>,
-    /// Counts the losses of a connection: what was opened before the last one is not trusted any more.
-    losses: AtomicU64,
+    connections: Arc<Connections>,
+    /// The store makes the table.
+    makes_schema: bool,
     schema: OnceCell<()>,
 }
 
-/// What each connection of a store has in common.
-pub(super) struct Setup {
-    /// The session variables.
-    pub(super) variables: String,
-    /// The least `max_allowed_packet` that the limits need.
-    pub(super) packet: u64,
-    /// The store makes the table.
-    pub(super) makes_schema: bool,
-}
-
-struct Idle {
-    connection: Conn,
-    since: Instant,
-    losses: u64,
-}
-
 impl Pool {
-    pub(super) fn new(opts: Opts, setup: Setup, size: u32) -> Arc<Self> {
-        let free = Arc::new(Semaphore::new(size as usize));
-        let (idle, losses, schema) = (Mutex::default(), AtomicU64::new(0), OnceCell::new());
-        Arc::new(Self { opts, setup, size, free, idle, losses, schema })
+    pub(super) fn new(opts: Opts, setup: Setup, size: usize, makes_schema: bool) -> Self {
+        Self { connections: Connections::new(opts, setup, size), makes_schema, schema: OnceCell::new() }
     }
 
     /// Makes sure at start-up that there is a server with the right table.
-    pub(super) async fn open(self: &Arc<Self>, deadline: Instant) -> Result<(), Failure> {
+    pub(super) async fn open(&self, deadline: Instant) -> Result<(), Failure> {
         let session = self.lend(deadline).await?;
         self.ready(session, Instant::now() + schema::LONGEST).await
     }
 
     /// A connection for one call; waits for it as long as the deadline allows.
-    pub(super) async fn session(self: &Arc<Self>, deadline: Instant) -> Result<Session, Failure> {
+    pub(super) async fn session(&self, deadline: Instant) -> Result<Session, Failure> {
         loop {
             let session = self.lend(deadline).await?;
             if self.schema.initialized() {
@@ -79,62 +42,15 @@ impl Pool {
         }
     }
 
-    /// As a session that is lost gets another connection, without giving up its place.
-    pub(super) async fn connection(&self, deadline: Instant) -> Result<Conn, Failure> {
-        loop {
-            let idle = self.idle().pop();
-            let Some(idle) = idle else { break };
-            let idle_for = idle.since.elapsed();
-            if idle.losses != self.losses.load(Ordering::Relaxed) || idle_for > LONGEST_IDLE {
-                end(idle.connection);
-            } else if idle_for < TRUSTED {
-                return Ok(idle.connection);
-            } else if let Some(connection) = self.asked(idle.connection, deadline).await {
-                return Ok(connection);
-            }
-        }
-        timeout_at(deadline, self.connect()).await.unwrap_or_else(|_| Err(Failure::no_answer()))
-    }
-
-    /// The connection, if it still lives.
-    async fn asked(&self, mut connection: Conn, deadline: Instant) -> Option<Conn> {
-        let patience = deadline.min(Instant::now() + GOODBYE);
-        let alive = matches!(timeout_at(patience, connection.ping()).await, Ok(Ok(())));
-        if alive {
-            return Some(connection);
-        }
-        self.lost(connection);
-        None
-    }
-
-    async fn connect(&self) -> Result<Conn, Failure> {
-        let mut connection = Conn::new(self.opts.clone()).await.map_err(|error| Failure::of_connecting(&error))?;
-        // Asked each time: after a failover it may be another server.
-        let server = query::server(&mut connection).await?;
-        if !server.is_known() {
-            end(connection);
-            return Err(Failure::not_mariadb());
-        }
-        if server.packet < self.setup.packet {
-            end(connection);
-            return Err(Failure::packet(server.packet, self.setup.packet));
-        }
-        query::execute(&mut connection, &self.setup.variables).await?;
-        Ok(connection)
-    }
-
-    async fn lend(self: &Arc<Self>, deadline: Instant) -> Result<Session, Failure> {
+    async fn lend(&self, deadline: Instant) -> Result<Session, Failure> {
         let _wait = PoolWait::begin();
-        let place = match timeout_at(deadline, Arc::clone(&self.free).acquire_owned()).await {
-            Ok(place) => place.map_err(|_| Failure::closed())?,
-            Err(_) => return Err(Failure::no_connection()),
-        };
-        let connection = self.connection(deadline).await?;
-        Ok(Session::new(Arc::clone(self), connection, place, deadline))
+        let place = self.connections.place(deadline).await?;
+        let connection = self.connections.connection(deadline).await?;
+        Ok(Session::new(Arc::clone(&self.connections), connection, place, deadline))
     }
 
     async fn ready(&self, session: Session, deadline: Instant) -> Result<(), Failure> {
-        let make = self.setup.makes_schema;
+        let make = self.makes_schema;
         // A caller that goes away leaves the step to be finished by its task.
         let prepare = || async move {
             tokio::spawn(schema::prepare(session, make)).await.unwrap_or_else(|_| Err(Failure::ended()))
@@ -145,48 +61,8 @@ impl Pool {
         }
     }
 
-    /// Takes back a connection whose exchange came to its end.
-    pub(super) fn give_back(&self, connection: Conn, place: OwnedSemaphorePermit) {
-        let losses = self.losses.load(Ordering::Relaxed);
-        let mut idle = self.idle();
-        if self.free.is_closed() {
-            drop(idle);
-            end(connection);
-        } else {
-            idle.push(Idle { connection, since: Instant::now(), losses });
-        }
-        // Only now may the next one look: it would make a new connection beside the idle one.
-        drop(place);
-    }
-
-    /// Ends a connection that was lost; those that are idle are likely lost with it.
-    pub(super) fn lost(&self, connection: Conn) {
-        self.losses.fetch_add(1, Ordering::Relaxed);
-        end(connection);
-    }
-
     /// Gives out nothing more, waits for what is under way, and ends the connections.
     pub(super) async fn close(&self) {
-        // Whoever asks from now on stands behind this.
-        let all = Arc::clone(&self.free).acquire_many_owned(self.size).await;
-        self.free.close();
-        drop(all);
-        let idle = std::mem::take(&mut *self.idle());
-        for Idle { connection, .. } in idle {
-            // A goodbye that nobody hears does no harm: the server ends the connection all the same.
-            let _ = timeout(GOODBYE, connection.disconnect()).await;
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        // A connection is in the list whole or not at all, whatever happened to who held the lock.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends a connection in a task with an end: the driver would read on from a server that never answers.
-pub(super) fn end(connection: Conn) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(timeout(GOODBYE, connection.disconnect()));
+        self.connections.close().await;
     }
 }

@@ -14,14 +14,18 @@ use crate::user_id::UserId;
 /// was released is never changed. The comment of the table says at which step it is.
 ///
 /// Ids have no character set and no collation, so they are compared byte for byte, trailing spaces included. Their
-/// columns hold the longest that there are, 64 and 128 characters of up to four bytes.
-pub(super) const MIGRATIONS: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_user_metadata (
+/// columns hold the longest that there are, 64 and 255 characters of up to four bytes.
+pub(super) const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS tower_user_metadata (
     namespace VARBINARY(256) NOT NULL,
     user_id VARBINARY(512) NOT NULL,
     version BIGINT UNSIGNED NOT NULL,
     document LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     PRIMARY KEY (namespace, user_id)
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC COMMENT='tower-user-metadata schema 1'"];
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC COMMENT='tower-user-metadata schema 1'",
+    // User ids had 128 characters at most. A wider column changes no row, and takes a moment whatever the size.
+    "ALTER TABLE tower_user_metadata MODIFY user_id VARBINARY(1020) NOT NULL, COMMENT='tower-user-metadata schema 2'",
+];
 
 /// The comment of a table without its number.
 pub(super) const COMMENT: &str = "tower-user-metadata schema ";
@@ -38,7 +42,7 @@ pub(super) const FIND_VERSION: &str = "SELECT version FROM tower_user_metadata W
 /// Answers the row that is there afterwards: the new one, or that of somebody who was quicker.
 pub(super) const INSERT: &str = "INSERT INTO tower_user_metadata (namespace, user_id, version, document) \
     VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE version = version RETURNING version, document";
-/// Replaces the document that was read. The version tells whether it is still that, and never comes twice.
+/// Replaces the document that was read. The version tells whether it is still that one, since no version is used twice.
 pub(super) const REPLACE: &str = "UPDATE tower_user_metadata SET version = ?, document = ? \
     WHERE namespace = ? AND user_id = ? AND version = ?";
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Database;
+use super::database::Database;
 use super::error::Failure;
 use super::query::{FIND, FIND_VERSION, bytes, find_many, key, read_record, read_user, read_version};
 use super::session::{Session, Use};

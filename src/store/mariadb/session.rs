@@ -8,13 +8,13 @@ use mysql_async::{Conn, Row, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
+use super::connections::{Connections, end};
 use super::error::Failure;
-use super::pool::{Pool, end};
 use crate::store::deadline::timeout_at;
 
-/// A connection until a deadline. It goes back to the pool when the session is dropped, unless it is of no more use.
+/// A connection until a deadline. It goes back to the pool when the session is dropped, unless it cannot be used any more.
 pub(super) struct Session {
-    pool: Arc<Pool>,
+    connections: Arc<Connections>,
     connection: Option<Conn>,
     place: Option<OwnedSemaphorePermit>,
     deadline: Instant,
@@ -35,8 +35,13 @@ pub(super) enum Use {
 }
 
 impl Session {
-    pub(super) fn new(pool: Arc<Pool>, connection: Conn, place: OwnedSemaphorePermit, deadline: Instant) -> Self {
-        Self { pool, connection: Some(connection), place: Some(place), deadline, attempts: 0 }
+    pub(super) fn new(
+        connections: Arc<Connections>,
+        connection: Conn,
+        place: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Self {
+        Self { connections, connection: Some(connection), place: Some(place), deadline, attempts: 0 }
     }
 
     pub(super) fn set_deadline(&mut self, deadline: Instant) {
@@ -58,7 +63,7 @@ impl Session {
         // It is put back only after the exchange: whatever ends this early leaves the session without a connection.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.pool.connection(self.deadline).await?,
+            None => self.connections.connection(self.deadline).await?,
         };
         let mut sent = false;
         let writes = usage == Use::Write;
@@ -69,7 +74,7 @@ impl Session {
             Err(_) => Err(Failure::deadline()),
         };
         match &outcome {
-            Err(failure) if failure.is_loss() => self.pool.lost(connection),
+            Err(failure) if failure.is_loss() => self.connections.lost(connection),
             // Nothing that comes late may be taken for another answer.
             Err(failure) if failure.is_late() => end(connection),
             _ => self.connection = Some(connection),
@@ -101,7 +106,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let (Some(connection), Some(place)) = (self.connection.take(), self.place.take()) {
-            self.pool.give_back(connection, place);
+            self.connections.give_back(connection, place);
         }
     }
 }

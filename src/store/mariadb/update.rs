@@ -1,7 +1,7 @@
 //! Updates: the merge in one statement, and beside it compare-and-swap for what the statement cannot decide.
 
-use super::Database;
 use super::change::{Change, document};
+use super::database::Database;
 use super::error::Failure;
 use super::query::{INSERT, REPLACE, bytes, key, read_record, read_version, version};
 use super::read::find;

@@ -1,13 +1,15 @@
 //! The calls of one namespace: values in, records out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::change::{Change, Weight};
 use super::error::Failure;
-use super::query::{self, Json, Writes, get, record};
+use super::query::{self, Writes};
+use super::row::{self, Json, get, record};
 use super::session::{Hidden, Session};
 use crate::metadata::{Limits, Record, Version};
 use crate::store::Namespace;
@@ -65,9 +67,9 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Which tell of what they change, if asked to.
-    pub(super) fn new(namespace: Namespace, limits: &Limits, tell: bool) -> Self {
-        Self { namespace, limit: Weight::limit(limits), writes: Arc::new(Writes::new(tell)) }
+    /// Which tell of what they change, if asked to, and wait no longer than this for a lock, if that is given.
+    pub(super) fn new(namespace: Namespace, limits: &Limits, tell: bool, patience: Option<Duration>) -> Self {
+        Self { namespace, limit: Weight::limit(limits), writes: Arc::new(Writes::new(tell, patience)) }
     }
 
     /// Whether [`upsert`](Self::upsert) may be tried: it does not weigh a document that is new.
@@ -206,7 +208,7 @@ impl Calls {
         if get(row, 0)? {
             return Ok(Removed::Done);
         }
-        Ok(Removed::Not { seen: get::<Option<i64>>(row, 1)?.map(query::version) })
+        Ok(Removed::Not { seen: get::<Option<i64>>(row, 1)?.map(row::version) })
     }
 }
 

@@ -1,11 +1,13 @@
 //! The one place where an error of the driver, the pool or the schema becomes a [`StoreError`](crate::store::StoreError).
 
-use std::fmt;
+use std::error::Error;
+use std::iter::successors;
 use std::sync::Arc;
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, Severity};
 
+use super::refusal::{PoolerReason, SqlState, class, refused_parameter};
 use crate::store::StoreErrorKind;
 use crate::store::failure::{self, Cause};
 
@@ -16,10 +18,21 @@ pub(super) type Failure = failure::Failure<Reason>;
 /// they repeat values of rows.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Reason {
-    #[error("PostgreSQL: {0}")]
+    #[error("{0}")]
     Server(SqlState),
+    #[error("the server refused the connection: {0}")]
+    Refused(SqlState),
+    #[error(
+        "a pooler stands before the server and refuses the start-up parameter `{0}`: add `pooler=transaction` to the URL, \
+         and leave out `options`"
+    )]
+    Pooler(Box<str>),
+    #[error("{}", .0.0)]
+    AtPooler(PoolerReason),
+    #[error("the server offers no TLS, and `sslmode` in the URL demands it")]
+    NoTls,
     #[error("no connection could be made: {0}")]
-    Connect(#[source] Arc<tokio_postgres::Error>),
+    Connect(Arc<str>),
     #[error("the encoding of the database is not UTF8")]
     Encoding,
 }
@@ -28,7 +41,7 @@ impl Failure {
     /// No connection was given out.
     pub(super) fn of_pool(error: PoolError) -> Self {
         match error {
-            PoolError::Backend(error) => Self::of_connecting(error),
+            PoolError::Backend(error) => Self::of_connecting(&error),
             PoolError::Closed => Self::closed(),
             PoolError::Timeout(_) => Self::no_connection(),
             PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
@@ -37,13 +50,30 @@ impl Failure {
         }
     }
 
-    pub(super) fn of_connecting(error: tokio_postgres::Error) -> Self {
-        let kind = match error.as_db_error().map(|error| error.code().code()) {
-            // A wrong password or name stays wrong, whoever tries again.
-            Some(code) if class(code, &["28", "3D"]) => StoreErrorKind::Internal,
-            _ => StoreErrorKind::Unavailable,
-        };
-        Self::new(kind, Reason::Connect(Arc::new(error)))
+    pub(super) fn of_connecting(error: &tokio_postgres::Error) -> Self {
+        let Some(refusal) = error.as_db_error() else { return Self::without_answer(error) };
+        if let Some(parameter) = refused_parameter(refusal) {
+            return Self::new(StoreErrorKind::Internal, Reason::Pooler(parameter.into()));
+        }
+        if let Some(reason) = PoolerReason::of(refusal) {
+            return Self::new(reason.1, Reason::AtPooler(reason));
+        }
+        let code = refusal.code().code();
+        // A wrong password or name stays wrong, whoever tries again.
+        let lasting = class(code, &["0A", "28", "3D", "42"]);
+        let kind = if lasting { StoreErrorKind::Internal } else { StoreErrorKind::Unavailable };
+        Self::new(kind, Reason::Refused(SqlState::new(code)))
+    }
+
+    /// Nobody answered, or not as a server does. What the driver, rustls and the system say of that has no secret in it.
+    fn without_answer(error: &tokio_postgres::Error) -> Self {
+        let chain = successors(Some(error as &(dyn Error + 'static)), |&error: &&(dyn Error + 'static)| error.source())
+            .map(ToString::to_string);
+        let chain = chain.collect::<Vec<_>>().join(": ");
+        if chain.ends_with("server does not support TLS") {
+            return Self::new(StoreErrorKind::Internal, Reason::NoTls);
+        }
+        Self::new(StoreErrorKind::Unavailable, Reason::Connect(chain.into()))
     }
 
     /// The statement was sent, and this came back. `writes`: it would have changed something.
@@ -56,6 +86,9 @@ impl Failure {
     }
 
     fn of_server(error: &DbError) -> Self {
+        if let Some(reason) = PoolerReason::of(error) {
+            return Self::new(reason.1, Reason::AtPooler(reason));
+        }
         let code = error.code().code();
         let kind = match code {
             // Cancelled, by `statement_timeout` or by an administrator.
@@ -97,9 +130,10 @@ impl Failure {
         matches!(self.cause, Cause::Own(Reason::Server(_))) && !self.may_have_happened
     }
 
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     pub(super) fn is_loss(&self) -> bool {
-        matches!(self.cause, Cause::Lost) || self.is_class(&["08", "57P"])
+        // A pooler that refuses something ends the connection.
+        matches!(self.cause, Cause::Lost | Cause::Own(Reason::AtPooler(_))) || self.is_class(&["08", "57P"])
     }
 
     /// The server takes no writes: another one may, on a new connection.
@@ -125,54 +159,6 @@ impl Failure {
 /// perhaps after the commit.
 fn is_undone(error: &DbError) -> bool {
     error.parsed_severity() == Some(Severity::Error) && !class(error.code().code(), &["08", "57P"])
-}
-
-fn class(code: &str, classes: &[&str]) -> bool {
-    classes.iter().any(|class| code.starts_with(class))
-}
-
-/// The code of an error of the server, by the table in the appendix of its manual.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct SqlState([u8; 5]);
-
-impl SqlState {
-    fn new(code: &str) -> Self {
-        // Codes have five characters; what has not is no code.
-        Self(code.as_bytes().try_into().unwrap_or(*b"?????"))
-    }
-
-    fn code(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("?????")
-    }
-}
-
-impl fmt::Display for SqlState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.code();
-        let meaning = match code {
-            "25006" => "the server is read-only",
-            "26000" | "42P05" => {
-                "prepared statements do not last; behind PgBouncer in transaction mode, the store must know"
-            }
-            "40001" | "40P01" => "undone because of others",
-            "42501" => "permission denied",
-            "42P01" => "a table is missing",
-            "42P07" => "a table of that name is there already",
-            "53100" => "the disk is full",
-            "53300" => "too many connections",
-            "55P03" => "a lock was not to be had in time",
-            "57014" => "cancelled, perhaps by statement_timeout",
-            "57P01" | "57P02" | "57P03" => "the server stops or starts",
-            _ => "see the table of error codes in its manual",
-        };
-        write!(f, "SQLSTATE {code}, {meaning}")
-    }
-}
-
-impl fmt::Debug for SqlState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
 }
 
 #[cfg(test)]
@@ -201,7 +187,7 @@ mod tests {
         let error = StoreError::from(server("53100").with_may_have_happened());
         assert!(error.may_have_happened());
         let source = std::error::Error::source(&error).expect("a source").to_string();
-        assert_eq!(source, "PostgreSQL: SQLSTATE 53100, the disk is full");
+        assert_eq!(source, "SQLSTATE 53100, the disk is full");
         let newer = Failure::newer_schema(9, 1).at_start(&ErrorContext::new("a database"));
         assert!(matches!(newer, ConfigError::NewerSchema { found: 9, known: 1 }));
         assert!(format!("{:?}", server("4200")).contains("?????"));

@@ -1,5 +1,3 @@
-#![doc = include_str!("docs.md")]
-
 mod alone;
 mod calls;
 mod change;
@@ -9,6 +7,8 @@ mod gather;
 mod notices;
 mod options;
 mod query;
+mod refusal;
+mod row;
 mod schema;
 mod session;
 mod tls;
@@ -20,17 +20,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::Pool;
-use tokio::time::Instant;
+use deadpool::managed::QueueMode;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 
 pub use options::PostgresOptions;
 
-use self::calls::Upsert;
+use self::calls::{Calls, Upsert};
 use self::change::Change;
-use self::database::Database;
+use self::database::{Database, Use};
 use self::gather::Gather;
 use self::notices::{Notices, Source};
+use self::tls::connector;
+use self::url::Target;
 use self::works::{Read, Upserted};
+use super::deadline::ends;
 use super::{Capabilities, Changes, Durability, ErrorContext, MetadataStore, StoreError};
 use crate::ConfigError;
 use crate::metadata::{Limits, MetadataUpdate, Precondition, Record};
@@ -41,8 +44,6 @@ use crate::user_id::UserId;
 const LANES: usize = 3;
 
 /// Keeps the documents in PostgreSQL, as durably as that is configured; clones share the connections.
-///
-/// The [module](self) tells what is promised and how to run it.
 ///
 /// ```no_run
 /// use tower_user_metadata::store::{MetadataStore, PostgresStore};
@@ -56,6 +57,8 @@ const LANES: usize = 3;
 /// # Ok(())
 /// # }
 /// ```
+///
+#[doc = include_str!("docs.md")]
 #[derive(Clone)]
 pub struct PostgresStore {
     database: Arc<Database>,
@@ -85,7 +88,7 @@ impl PostgresStore {
     /// schema when it is missing; [`PostgresOptions::open`] does that at once.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self::options().build(pool, false, options::context(), None)
+        Self::options().build(pool, false, context(), None)
     }
 
     /// Options to connect or to open a pool with.
@@ -141,6 +144,92 @@ impl PostgresStore {
     }
 }
 
+impl PostgresOptions {
+    /// Connects to a server, and makes the schema when it is missing.
+    ///
+    /// The URL is one of libpq, `postgres://` or `postgresql://`; [`PostgresStore`] tells which parameters there are.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::UnknownStoreParameter`],
+    /// [`ConfigError::RootCertificate`]), the schema is one of a newer version of this crate
+    /// ([`ConfigError::NewerSchema`]), or the server cannot be reached or refuses ([`ConfigError::Store`]).
+    ///
+    /// # Cancel safety
+    ///
+    /// The schema may be made.
+    pub async fn connect(mut self, url: &str) -> Result<PostgresStore, ConfigError> {
+        let mut target = Target::parse(url, self.deadline)?;
+        self.named &= !target.pooled;
+        if self.named {
+            target.limit_statements(self.deadline);
+        }
+        let tls = connector(target.trust, &target.roots, &self.root_certificates)?;
+        let context = context().with_server(target.server());
+        let source = (self.tells && self.named).then(|| Source { config: target.config.clone(), tls: tls.clone() });
+        let recycling_method = RecyclingMethod::Fast;
+        let manager = Manager::from_config(target.config, tls, ManagerConfig { recycling_method });
+        // The connection that was used last is the one whose process at the server is warm. Without timeouts of its own a
+        // pool needs no runtime, which is all that can be wrong with one.
+        let pool = Pool::builder(manager).max_size(self.connections).queue_mode(QueueMode::Lifo).build();
+        let pool = pool.map_err(|_| ConfigError::StoreUrl { problem: "no pool can be made for it" })?;
+        self.start(pool, true, context, source).await
+    }
+
+    /// Works on a pool that the application owns, and makes the schema when it is missing. The pool keeps its size, and
+    /// closing the store leaves it open.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn open(self, pool: Pool) -> Result<PostgresStore, ConfigError> {
+        self.start(pool, false, context(), None).await
+    }
+
+    async fn start(
+        self,
+        pool: Pool,
+        owned: bool,
+        context: ErrorContext,
+        source: Option<Source>,
+    ) -> Result<PostgresStore, ConfigError> {
+        let (offline, deadline) = (self.offline_start, self.deadline);
+        let source = match &self.heard_at {
+            Some(url) => {
+                let Target { config, trust, roots, pooled } = Target::parse(url, deadline)?;
+                if pooled {
+                    let problem = "its URL leads to a pooler, which passes no notices on";
+                    return Err(ConfigError::StoreOption { option: "with_change_notices_at", problem });
+                }
+                Some(Source { config, tls: connector(trust, &roots, &self.root_certificates)? })
+            }
+            None => source,
+        };
+        let store = self.build(pool, owned, context, source);
+        if !offline {
+            let opened = store.database.open(ends(deadline)).await;
+            opened.map_err(|failure| failure.at_start(&store.context))?;
+        }
+        Ok(store)
+    }
+
+    fn build(self, pool: Pool, owned: bool, context: ErrorContext, source: Option<Source>) -> PostgresStore {
+        let patience = (!self.named).then_some(self.deadline);
+        let calls = Calls::new(self.namespace.clone(), &self.limits, self.tells, patience);
+        let usage = Use { owned, named: self.named, makes_schema: self.makes_schema };
+        PostgresStore::over(Database::new(pool, usage, calls), self, context, source)
+    }
+}
+
+/// What errors say where the server is not known: of a pool that is given.
+fn context() -> ErrorContext {
+    ErrorContext::new("PostgreSQL")
+}
+
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
@@ -190,11 +279,4 @@ impl MetadataStore for PostgresStore {
     fn changes(&self) -> Option<Arc<dyn Changes>> {
         Some(Arc::clone(self.notices.as_ref()?) as _)
     }
-}
-
-/// When a call that begins now must be over.
-fn ends(deadline: Duration) -> Instant {
-    let now = Instant::now();
-    // A deadline past what the clock can count is none: a year is as good.
-    now.checked_add(deadline).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
 }

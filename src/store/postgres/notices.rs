@@ -1,4 +1,4 @@
-//! Hears of changes: a connection of its own that listens.
+//! Receives change notices on a connection of its own.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,10 +16,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::database::Database;
 use super::error::Failure;
-use super::query::{self, CHANNEL, LISTEN};
+use super::query::{CHANNEL, LISTEN};
+use super::row::told;
+use crate::store::deadline::ends;
 use crate::store::{ChangeListener, Changes, ErrorContext, Namespace, StoreError};
 
-/// Where to listen.
+/// The server and channel to listen on.
 pub(super) struct Source {
     pub(super) config: Config,
     pub(super) tls: MakeRustlsConnect,
@@ -53,8 +55,8 @@ impl Notices {
     async fn attempt(&self, listener: &dyn ChangeListener, pace: Duration) -> Result<Infallible, Failure> {
         self.database.begin()?;
         let connecting = self.source.config.connect(self.source.tls.clone());
-        let (client, mut line) = match timeout_at(super::ends(self.deadline), connecting).await {
-            Ok(connected) => connected.map_err(Failure::of_connecting)?,
+        let (client, mut line) = match timeout_at(ends(self.deadline), connecting).await {
+            Ok(connected) => connected.map_err(|error| Failure::of_connecting(&error))?,
             Err(_) => return Err(Failure::no_connection()),
         };
         // The server answers in order: the answer to a question, also to an empty one, comes behind all that was to be
@@ -63,7 +65,7 @@ impl Notices {
         loop {
             let asked = Instant::now();
             match self
-                .hear(&mut line, listener, timeout_at(super::ends(self.deadline), client.batch_execute(question)))
+                .hear(&mut line, listener, timeout_at(ends(self.deadline), client.batch_execute(question)))
                 .await?
             {
                 Ok(answer) => answer.map_err(|error| Failure::of_statement(&error, false))?,
@@ -101,7 +103,7 @@ impl Notices {
     }
 
     fn tell(&self, payload: &str, listener: &dyn ChangeListener) {
-        match query::told(payload) {
+        match told(payload) {
             Some((namespace, user, change)) if namespace == self.namespace.as_str() => listener.changed(&user, change),
             Some(_) => {}
             // Somebody else uses the channel, or a later version of this crate.
@@ -120,7 +122,7 @@ impl fmt::Debug for Notices {
 impl Changes for Notices {
     async fn follow(&self, listener: &dyn ChangeListener, pace: Duration) -> StoreError {
         match self.attempt(listener, pace).await {
-            // Whoever listens tries again and again, and knows which failure is news.
+            // The listener tries again and again, and knows which failure is new.
             Err(failure) => self.context.describe("follow", failure),
         }
     }

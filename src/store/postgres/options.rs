@@ -1,20 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool::managed::QueueMode;
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
-
-use super::PostgresStore;
-use super::calls::Calls;
-use super::database::{Database, Use};
-use super::notices::Source;
-use super::tls::connector;
-use super::url::Target;
-use crate::ConfigError;
 use crate::metadata::Limits;
-use crate::store::{ErrorContext, Namespace};
+use crate::store::Namespace;
 
-/// How a [`PostgresStore`] works; made by [`PostgresStore::options`].
+/// How a [`PostgresStore`](super::PostgresStore) works; made by [`PostgresStore::options`](super::PostgresStore::options).
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -35,13 +25,14 @@ pub struct PostgresOptions {
     pub(super) limits: Limits,
     pub(super) deadline: Duration,
     pub(super) group: usize,
-    connections: usize,
-    named: bool,
-    makes_schema: bool,
-    offline_start: bool,
-    tells: bool,
+    pub(super) connections: usize,
+    pub(super) root_certificates: Vec<Vec<u8>>,
+    pub(super) named: bool,
+    pub(super) makes_schema: bool,
+    pub(super) offline_start: bool,
+    pub(super) tells: bool,
     /// Where to listen, if not where the store connects to.
-    heard_at: Option<String>,
+    pub(super) heard_at: Option<String>,
 }
 
 impl PostgresOptions {
@@ -52,6 +43,7 @@ impl PostgresOptions {
             deadline: Duration::from_secs(5),
             group: 64,
             connections: 10,
+            root_certificates: Vec::new(),
             named: true,
             makes_schema: true,
             offline_start: false,
@@ -98,9 +90,20 @@ impl PostgresOptions {
         self
     }
 
-    /// Works behind PgBouncer in transaction mode, and other poolers that change the server between two transactions:
-    /// nothing is left on a connection, so each statement is sent and planned anew. Not needed where the pooler keeps
-    /// track of prepared statements (PgBouncer 1.21 with `max_prepared_statements`).
+    /// Trusts these certificates, in PEM, beside the authorities of the system, or beside those of `sslrootcert`: for
+    /// private authorities. Only with `sslmode=verify-full` or `verify-ca` in the URL.
+    #[must_use]
+    pub fn with_root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// Works behind PgBouncer in transaction mode, and other poolers that change the server between two transactions. The
+    /// same as `pooler=transaction` in the URL.
+    ///
+    /// Nothing is left on a connection, so each statement is sent and planned anew, and no start-up parameter is sent that
+    /// poolers refuse. Not needed over a pool of the application where the pooler keeps track of prepared statements
+    /// (PgBouncer 1.21 with `max_prepared_statements`).
     #[must_use]
     pub fn with_transaction_pooler(mut self) -> Self {
         self.named = false;
@@ -108,7 +111,7 @@ impl PostgresOptions {
     }
 
     /// Leaves the schema to you: the store only looks whether it is there, in the version that it knows. Run
-    /// [`PostgresStore::schema_sql`], for example with your other migrations. The store then needs no right but to
+    /// [`PostgresStore::schema_sql`](super::PostgresStore::schema_sql), for example with your other migrations. The store then needs no right but to
     /// read and write its two tables.
     #[must_use]
     pub fn with_schema_made_elsewhere(mut self) -> Self {
@@ -147,84 +150,6 @@ impl PostgresOptions {
         self.heard_at = Some(url.into());
         self.with_change_notices()
     }
-
-    /// Connects to a server, and makes the schema when it is missing.
-    ///
-    /// The URL is one of libpq, `postgres://` or `postgresql://`; the [module](super) tells which parameters matter.
-    ///
-    /// # Errors
-    ///
-    /// The URL cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::RootCertificate`]), the schema is one of a
-    /// newer version of this crate ([`ConfigError::NewerSchema`]), or the server cannot be reached or refuses
-    /// ([`ConfigError::Store`]).
-    ///
-    /// # Cancel safety
-    ///
-    /// The schema may be made.
-    pub async fn connect(self, url: &str) -> Result<PostgresStore, ConfigError> {
-        let mut target = Target::parse(url, self.deadline)?;
-        if self.named {
-            target.limit_statements(self.deadline);
-        }
-        let tls = connector(target.trust, &target.roots)?;
-        let context = context().with_server(target.server());
-        let source = (self.tells && self.named).then(|| Source { config: target.config.clone(), tls: tls.clone() });
-        let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(target.config, tls, ManagerConfig { recycling_method });
-        // The connection that was used last is the one whose process at the server is warm. Without timeouts of its own a
-        // pool needs no runtime, which is all that can be wrong with one.
-        let pool = Pool::builder(manager).max_size(self.connections).queue_mode(QueueMode::Lifo).build();
-        let pool = pool.map_err(|_| ConfigError::StoreUrl { problem: "no pool can be made for it" })?;
-        self.start(pool, true, context, source).await
-    }
-
-    /// Works on a pool that the application owns, and makes the schema when it is missing. The pool keeps its size, and
-    /// closing the store leaves it open.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn open(self, pool: Pool) -> Result<PostgresStore, ConfigError> {
-        self.start(pool, false, context(), None).await
-    }
-
-    async fn start(
-        self,
-        pool: Pool,
-        owned: bool,
-        context: ErrorContext,
-        source: Option<Source>,
-    ) -> Result<PostgresStore, ConfigError> {
-        let (offline, deadline) = (self.offline_start, self.deadline);
-        let source = match &self.heard_at {
-            Some(url) => {
-                let Target { config, trust, roots } = Target::parse(url, deadline)?;
-                Some(Source { config, tls: connector(trust, &roots)? })
-            }
-            None => source,
-        };
-        let store = self.build(pool, owned, context, source);
-        if !offline {
-            let opened = store.database.open(super::ends(deadline)).await;
-            opened.map_err(|failure| failure.at_start(&store.context))?;
-        }
-        Ok(store)
-    }
-
-    pub(super) fn build(self, pool: Pool, owned: bool, context: ErrorContext, source: Option<Source>) -> PostgresStore {
-        let calls = Calls::new(self.namespace.clone(), &self.limits, self.tells);
-        let usage = Use { owned, named: self.named, makes_schema: self.makes_schema };
-        PostgresStore::over(Database::new(pool, usage, calls), self, context, source)
-    }
-}
-
-/// What errors say before the server is known, and where a pool is given.
-pub(super) fn context() -> ErrorContext {
-    ErrorContext::new("PostgreSQL")
 }
 
 /// Without the URL, which may hold a password.

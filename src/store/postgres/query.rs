@@ -1,22 +1,15 @@
-//! The only file with SQL: what each statement is, how a value becomes a parameter, and a row a record.
+//! The only file with SQL: what each statement is.
 //!
 //! A row carries upper bounds of what its document weighs, so that most writes need not weigh it: the bounds grow with
 //! each update by what that adds, and where they reach a limit, the document is weighed to the byte and the bounds are
 //! true again.
 
 use std::borrow::Cow;
-use std::error::Error;
-use std::fmt;
+use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
-use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::Type;
 
-use super::error::Failure;
 use super::session::Statement;
-use crate::metadata::{Metadata, Record, Version};
-use crate::store::Change;
-use crate::user_id::UserId;
 
 /// One step a schema version, in order, each with the note that it is made; a step that was released is never changed.
 ///
@@ -98,15 +91,23 @@ pub(super) const CHANNEL: &str = "tower_user_metadata";
 
 impl Writes {
     /// Statements that tell of what they change, if asked to.
-    pub(super) fn new(tell: bool) -> Self {
+    ///
+    /// `patience` is how long one may wait for a lock, where no setting of the connection says that: behind a pooler. A
+    /// caller who has left would else be followed by a statement that waits on. The setting ends with the statement.
+    pub(super) fn new(tell: bool, patience: Option<Duration>) -> Self {
         let (written, removed) = if tell { (TELL_WRITTEN, TELL_REMOVED) } else { ("", "") };
+        let (from, using, and) = (set(patience, "FROM"), set(patience, "USING"), set(patience, ","));
+        let values = match patience {
+            None => "VALUES ($1, $2, $3, $4, $6, $7)".to_owned(),
+            Some(_) => format!("SELECT $1, $2, $3, $4, $6, $7 {from}"),
+        };
         let merged = weighed("(t.document || $4) - $5::text[]");
         let new = weighed("$4::jsonb");
         let seen = weighed("(coalesce(t.document, '{}') || $4) - $5::text[]");
         Self {
 upsert: Statement {
     sql: Cow::Owned(format!("INSERT INTO tower_user_metadata AS t (namespace, user_id, version, document, max_bytes, max_fields)
-VALUES ($1, $2, $3, $4, $6, $7)
+{values}
 ON CONFLICT (namespace, user_id) DO UPDATE
 SET version = excluded.version, document = (t.document || excluded.document) - $5::text[],
     max_bytes = t.max_bytes + excluded.max_bytes, max_fields = t.max_fields + excluded.max_fields
@@ -157,12 +158,13 @@ write: Statement {
         "WITH changed AS (
     UPDATE tower_user_metadata AS t SET (version, document, max_bytes, max_fields) =
         (SELECT $3, document, bytes, fields FROM {merged})
+    {from}
     WHERE $6 AND t.namespace = $1 AND t.user_id = $2 AND ($8::bigint IS NULL OR t.version = $8)
         AND (SELECT bytes <= $9 AND fields <= $10 FROM {merged})
     RETURNING version, document{written}
 ), created AS (
     INSERT INTO tower_user_metadata (namespace, user_id, version, document, max_bytes, max_fields)
-    SELECT $1, $2, $3, document, bytes, fields FROM {new}
+    SELECT $1, $2, $3, document, bytes, fields FROM {new} {and}
     WHERE $7 AND NOT EXISTS (SELECT FROM changed) AND bytes <= $9 AND fields <= $10
     ON CONFLICT (namespace, user_id) DO NOTHING
     RETURNING version, document{written}
@@ -190,13 +192,13 @@ WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM created)"
     writes: true,
 },
 delete: Statement {
-    sql: Cow::Owned(format!("DELETE FROM tower_user_metadata WHERE namespace = $1 AND user_id = $2 RETURNING version{removed}")),
+    sql: Cow::Owned(format!("DELETE FROM tower_user_metadata {using} WHERE namespace = $1 AND user_id = $2 RETURNING version{removed}")),
     types: &[Type::TEXT, Type::TEXT],
     writes: true,
 },
 delete_if: Statement {
     sql: Cow::Owned(format!("WITH removed AS (
-    DELETE FROM tower_user_metadata
+    DELETE FROM tower_user_metadata {using}
     WHERE $3 AND namespace = $1 AND user_id = $2 AND ($4::bigint IS NULL OR version = $4)
     RETURNING version{removed}
 )
@@ -212,6 +214,15 @@ WHERE NOT EXISTS (SELECT FROM removed)")),
     }
 }
 
+/// A clause that sets the longest wait for a lock before the statement asks for one; nothing where none is given.
+fn set(patience: Option<Duration>, keyword: &str) -> String {
+    let clause = |time: Duration| {
+        let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1);
+        format!("{keyword} (SELECT set_config('lock_timeout', '{milliseconds}', true) OFFSET 0) AS patience")
+    };
+    patience.map(clause).unwrap_or_default()
+}
+
 /// A document with its weight: the root fields, and the bytes as compact JSON. The text that Postgres writes has
 /// spaces between the tokens, so it is only measured without them where it is too long with them. Dollar quotes mean
 /// the same whatever `standard_conforming_strings` says.
@@ -223,65 +234,4 @@ fn weighed(document: &str) -> String {
                     (SELECT count(*)::integer FROM jsonb_object_keys(document)) AS fields
                 FROM (SELECT {document} AS document OFFSET 0) AS merged OFFSET 0) AS written) AS weighed"
     )
-}
-
-/// What a notice tells: the namespace, the user and the change. A namespace has no control characters.
-pub(super) fn told(payload: &str) -> Option<(&str, UserId, Change)> {
-    let mut parts = payload.splitn(3, '\n');
-    let change = match parts.next()? {
-        "-" => Change::Cleared,
-        bits => Change::Written(version(bits.parse().ok()?)),
-    };
-    Some((parts.next()?, UserId::new(parts.next()?).ok()?, change))
-}
-
-/// A document as a parameter: the text behind the version of the binary form, which is 1. It is not printed.
-pub(super) struct Json<'a>(pub(super) &'a str);
-
-impl fmt::Debug for Json<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("..")
-    }
-}
-
-impl ToSql for Json<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.put_u8(1);
-        out.put_slice(self.0.as_bytes());
-        Ok(IsNull::No)
-    }
-
-    fn accepts(kind: &Type) -> bool {
-        *kind == Type::JSONB
-    }
-
-    to_sql_checked!();
-}
-
-struct Document(Metadata);
-
-impl FromSql<'_> for Document {
-    fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        let text = raw.strip_prefix(&[1]).ok_or("the binary form of jsonb is not known")?;
-        Metadata::from_jsonb(text).map(Self).ok_or_else(|| "not a document".into())
-    }
-
-    fn accepts(kind: &Type) -> bool {
-        *kind == Type::JSONB
-    }
-}
-
-/// One column.
-pub(super) fn get<'r, T: FromSql<'r>>(row: &'r Row, column: usize) -> Result<T, Failure> {
-    row.try_get(column).map_err(|_| Failure::damaged())
-}
-
-pub(super) fn version(bits: i64) -> Version {
-    Version::from_bits(bits.cast_unsigned())
-}
-
-/// The columns `version, document`, of which this is the first.
-pub(super) fn record(row: &Row, column: usize) -> Result<Record, Failure> {
-    let Document(metadata) = get(row, column + 1)?;
-    Ok(Record { metadata, version: version(get(row, column)?) })
 }

@@ -22,7 +22,7 @@ pub(super) struct Statement {
     pub(super) writes: bool,
 }
 
-/// A connection until a deadline. It goes back to the pool when it is dropped, unless it is of no more use.
+/// A connection until a deadline. It goes back to the pool when it is dropped, unless it cannot be used any more.
 pub(super) struct Session {
     connection: Option<Object>,
     /// Prepared statements have names and are kept; else each is sent whole, for poolers that change the server between
@@ -84,7 +84,7 @@ impl Drop for Session {
     }
 }
 
-/// Lends a connection to nobody before all that was asked over it is answered: whoever came next would wait for that,
+/// Lends a connection to nobody before every question on it is answered: the next caller would wait for those answers,
 /// too, and for ever where nothing comes.
 async fn drain(connection: Object, deadline: Instant) {
     if !matches!(timeout_at(deadline, connection.simple_query("")).await, Ok(Ok(_))) {

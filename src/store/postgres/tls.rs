@@ -33,15 +33,26 @@ pub(super) enum Roots {
 }
 
 /// What makes a connection one of TLS, where the server offers that or the URL demands it.
-pub(super) fn connector(trust: Trust, roots: &Roots) -> Result<MakeRustlsConnect, ConfigError> {
+pub(super) fn connector(
+    trust: Trust,
+    roots: &Roots,
+    certificates: &[Vec<u8>],
+) -> Result<MakeRustlsConnect, ConfigError> {
+    if trust == Trust::Anybody && !certificates.is_empty() {
+        let problem =
+            "the URL says neither `sslmode=verify-full` nor `verify-ca`, so no certificate would be looked at";
+        return Err(ConfigError::StoreOption { option: "with_root_certificate", problem });
+    }
     let provider = tls::provider()?;
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| ConfigError::StoreUrl { problem: "there is no version of TLS" })?;
     let verifier = |roots| Arc::new(Verifier { roots, provider });
     let config = match trust {
-        Trust::Named => config.with_root_certificates(load(roots)?),
-        Trust::Signed => config.dangerous().with_custom_certificate_verifier(verifier(Some(load(roots)?))),
+        Trust::Named => config.with_root_certificates(load(roots, certificates)?),
+        Trust::Signed => {
+            config.dangerous().with_custom_certificate_verifier(verifier(Some(load(roots, certificates)?)))
+        }
         Trust::Anybody => config.dangerous().with_custom_certificate_verifier(verifier(None)),
     };
     let mut config = config.with_no_client_auth();
@@ -50,7 +61,7 @@ pub(super) fn connector(trust: Trust, roots: &Roots) -> Result<MakeRustlsConnect
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn load(roots: &Roots) -> Result<RootCertStore, ConfigError> {
+fn load(roots: &Roots, certificates: &[Vec<u8>]) -> Result<RootCertStore, ConfigError> {
     let invalid = |problem| ConfigError::RootCertificate { problem };
     let mut store = RootCertStore::empty();
     match roots {
@@ -63,6 +74,16 @@ fn load(roots: &Roots) -> Result<RootCertStore, ConfigError> {
                 let certificate = certificate.map_err(|_| invalid("the file of `sslrootcert` is not PEM"))?;
                 store.add(certificate).map_err(|_| invalid("a certificate of `sslrootcert` is malformed"))?;
             }
+        }
+    }
+    for pem in certificates {
+        let before = store.len();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| invalid("what `with_root_certificate` was given is not PEM"))?;
+            store.add(certificate).map_err(|_| invalid("a certificate of `with_root_certificate` is malformed"))?;
+        }
+        if store.len() == before {
+            return Err(invalid("what `with_root_certificate` was given has no certificate in PEM"));
         }
     }
     if store.is_empty() { Err(invalid("there is none")) } else { Ok(store) }

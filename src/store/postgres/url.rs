@@ -1,6 +1,5 @@
 //! A connection URL as libpq reads it, with what the driver does not know of it.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio_postgres::Config;
@@ -8,27 +7,88 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::tls::{Roots, Trust};
 use crate::ConfigError;
+use crate::store::url::{check, decoded, parameters, problem};
 
 /// Where to connect to, and whom to trust there.
 pub(super) struct Target {
     pub(super) config: Config,
     pub(super) trust: Trust,
     pub(super) roots: Roots,
+    /// A pooler is in between, which gives each transaction another connection to the server.
+    pub(super) pooled: bool,
 }
 
 /// How long a connection may be idle before the system asks whether the other side is still there: some firewalls
 /// forget a connection after a few minutes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// The parameters that there are, each with the values that it takes.
+const PARAMETERS: &[(&str, &str)] = &[
+    ("application_name", "`application_name` is a text"),
+    ("channel_binding", "`channel_binding` is disable, prefer or require"),
+    ("connect_timeout", "`connect_timeout` is a number of seconds"),
+    ("dbname", "`dbname` is a text"),
+    ("host", "`host` is the name of a host, or the folder of a socket"),
+    ("hostaddr", "`hostaddr` is an address, or several with commas between"),
+    ("keepalives", "`keepalives` is 0 or 1"),
+    ("keepalives_idle", "`keepalives_idle` is a number of seconds"),
+    ("keepalives_interval", "`keepalives_interval` is a number of seconds"),
+    ("keepalives_retries", "`keepalives_retries` is a number"),
+    ("load_balance_hosts", "`load_balance_hosts` is disable or random"),
+    ("options", "`options` is a text"),
+    ("password", "`password` is a text"),
+    ("pgbouncer", "`pgbouncer` is true or false"),
+    ("pooler", "`pooler` is transaction, statement, session or none"),
+    ("port", "`port` is a number, or several with commas between"),
+    ("sslmode", SSLMODE),
+    ("sslnegotiation", "`sslnegotiation` is postgres or direct"),
+    ("sslrootcert", "`sslrootcert` is a file, or `system`"),
+    ("target_session_attrs", "`target_session_attrs` is any, read-write or read-only"),
+    ("tcp_user_timeout", "`tcp_user_timeout` is a number of seconds"),
+    ("user", "`user` is a text"),
+];
+
+const SSLMODE: &str = "`sslmode` is disable, allow, prefer, require, verify-ca or verify-full";
+
+/// The names of [`PARAMETERS`], for who wrote another one.
+const KNOWN: &str = "`application_name`, `channel_binding`, `connect_timeout`, `dbname`, `host`, `hostaddr`, `keepalives`, \
+    `keepalives_idle`, `keepalives_interval`, `keepalives_retries`, `load_balance_hosts`, `options`, `password`, \
+    `pgbouncer`, `pooler`, `port`, `sslmode`, `sslnegotiation`, `sslrootcert`, `target_session_attrs`, \
+    `tcp_user_timeout` and `user`";
+
 impl Target {
     /// Reads a URL; what it leaves open is chosen so that no call outlasts its deadline by much.
     pub(super) fn parse(url: &str, deadline: Duration) -> Result<Self, ConfigError> {
-        let mut tls = Tls::default();
-        let mut config: Config = tls.take_out_of(url)?.parse().map_err(|_| ConfigError::StoreUrl {
-            problem: "it is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETER=VALUE",
-        })?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(ConfigError::StoreUrl { problem: "it names no host" });
+        check(url)?;
+        let parts = Parts::of(url)?;
+        let (mut own, mut rest) = (Own::default(), Vec::new());
+        for (name, value) in parameters(parts.query) {
+            // libpq has another name for it than the driver.
+            let name = if name == "keepalives_count" { "keepalives_retries" } else { name };
+            let (_, values) = PARAMETERS
+                .iter()
+                .find(|(known, _)| *known == name)
+                .ok_or_else(|| ConfigError::unknown_store_parameter(name, KNOWN))?;
+            if own.take(name, value, values)? {
+                continue;
+            }
+            // The driver takes an `@` for the end of a password.
+            let parameter = format!("{name}={}", value.replace('@', "%40"));
+            format!("postgres://?{parameter}").parse::<Config>().map_err(|_| problem(values))?;
+            rest.push(parameter);
+        }
+        let mut config: Config =
+            format!("postgres://{}{}?{}", parts.credentials, parts.place, rest.join("&")).parse().map_err(|_| {
+                problem(
+                    "it is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETER=VALUE, percent-encoded \
+                     where a name or a password has one of `@:/?#`",
+                )
+            })?;
+        let nameless = |host: &Host| matches!(host, Host::Tcp(name) if name.is_empty());
+        if config.get_hosts().iter().any(nameless)
+            || (config.get_hosts().is_empty() && config.get_hostaddrs().is_empty())
+        {
+            return Err(problem("it names no host, or one of several is empty"));
         }
         if config.get_application_name().is_none() {
             config.application_name("tower-user-metadata");
@@ -39,20 +99,20 @@ impl Target {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(deadline);
         }
-        if !url.contains("keepalives_idle") {
+        if !rest.iter().any(|parameter| parameter.starts_with("keepalives_idle=")) {
             config.keepalives_idle(KEEPALIVE);
         }
-        let (mode, trust, roots) = tls.meaning()?;
+        let pooled = own.pooled;
+        let (mode, trust, roots) = own.trust()?;
         config.ssl_mode(mode);
-        Ok(Self { config, trust, roots })
+        Ok(Self { config, trust, roots, pooled })
     }
 
     /// Where it leads, without credentials: each host with its port, or the folder of its socket.
     pub(super) fn server(&self) -> String {
         let ports = self.config.get_ports();
-        let hosts = self.config.get_hosts();
-        let names: Vec<_> = match hosts {
-            [] => self.config.get_hostaddrs().iter().map(ToString::to_string).collect(),
+        let names: Vec<_> = match self.config.get_hosts() {
+            [] => self.config.get_hostaddrs().iter().map(|address| bracketed(&address.to_string())).collect(),
             hosts => hosts.iter().map(name).collect(),
         };
         let with_port = |(n, name): (usize, String)| {
@@ -73,53 +133,99 @@ impl Target {
     }
 }
 
-/// The parameters of a URL that say whom to trust; the driver knows only some values of them.
-#[derive(Default)]
-struct Tls<'a> {
-    mode: Option<Cow<'a, str>>,
-    roots: Option<Cow<'a, str>>,
+/// A URL, taken apart.
+struct Parts<'a> {
+    /// With the `@` behind them; an `@` in a password is percent-encoded.
+    credentials: String,
+    /// Hosts and database.
+    place: &'a str,
+    query: &'a str,
 }
 
-impl<'a> Tls<'a> {
-    /// The URL without these parameters.
-    fn take_out_of(&mut self, url: &'a str) -> Result<String, ConfigError> {
-        // A password may hold a question mark, and must not hold an at sign.
-        let credentials = url.find('@').map_or(0, |at| at + 1);
-        let Some(question) = url[credentials..].find('?').map(|at| credentials + at) else { return Ok(url.to_owned()) };
-        let (target, query) = (&url[..question], &url[question + 1..]);
-        let mut rest = Vec::new();
-        for parameter in query.split('&') {
-            match parameter.split_once('=') {
-                Some(("sslmode", value)) => self.mode = Some(decoded(value)?),
-                Some(("sslrootcert", value)) => self.roots = Some(decoded(value)?),
-                _ => rest.push(parameter),
-            }
+impl<'a> Parts<'a> {
+    fn of(url: &'a str) -> Result<Self, ConfigError> {
+        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        let rest = rest.ok_or_else(|| problem("it must begin with `postgres://` or `postgresql://`"))?;
+        let end = end_of_credentials(rest);
+        let (credentials, rest) = rest.split_at(end);
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if place.contains('@') {
+            return Err(problem(
+                "in a name or a password, `@`, `/` and `?` are percent-encoded: `%40`, `%2F` and `%3F`",
+            ));
         }
-        Ok(if rest.is_empty() { target.to_owned() } else { format!("{target}?{}", rest.join("&")) })
+        let credentials = match credentials.strip_suffix('@') {
+            Some(credentials) => format!("{}@", credentials.replace('@', "%40")),
+            None => String::new(),
+        };
+        Ok(Self { credentials, place, query })
+    }
+}
+
+/// The place behind the `@` that ends name and password, in which there may be a `?`, `/` or another `@`; 0 if there is
+/// none.
+fn end_of_credentials(rest: &str) -> usize {
+    // An `@` behind the name of a parameter is in its value.
+    let is_value = |at: usize| {
+        let parameter = rest[..at].split_once('?').and_then(|(_, query)| query.rsplit('&').next());
+        let name = parameter.and_then(|parameter| parameter.split_once('=')).map(|(name, _)| name);
+        name.is_some_and(|name| PARAMETERS.iter().any(|(known, _)| *known == name))
+    };
+    let Some(mut end) = rest.find('@').filter(|at| !is_value(*at)).map(|at| at + 1) else { return 0 };
+    while let Some(more) = rest[end..].split(['/', '?']).next().and_then(|hosts| hosts.find('@')) {
+        end += more + 1;
+    }
+    end
+}
+
+/// The parameters that the driver does not know, or of which it knows only some values.
+#[derive(Default)]
+struct Own {
+    mode: Option<String>,
+    roots: Option<String>,
+    pooled: bool,
+}
+
+impl Own {
+    /// Whether it is one of them.
+    fn take(&mut self, name: &str, value: &str, values: &'static str) -> Result<bool, ConfigError> {
+        match name {
+            "sslmode" => self.mode = Some(decoded(value)?),
+            "sslrootcert" => self.roots = Some(decoded(value)?),
+            "pooler" => {
+                self.pooled = match value {
+                    "transaction" | "statement" | "session" => true,
+                    "none" => false,
+                    _ => return Err(problem(values)),
+                }
+            }
+            "pgbouncer" => match value {
+                "true" => self.pooled = true,
+                "false" => {}
+                _ => return Err(problem(values)),
+            },
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
-    /// What the parameters mean to libpq.
-    fn meaning(self) -> Result<(SslMode, Trust, Roots), ConfigError> {
+    /// What those about TLS mean to libpq.
+    fn trust(self) -> Result<(SslMode, Trust, Roots), ConfigError> {
         let system = self.roots.as_deref() == Some("system");
         let trusted = self.roots.is_some();
         let (mode, trust) = match self.mode.as_deref() {
             Some("verify-full") => (SslMode::Require, Trust::Named),
             None if system => (SslMode::Require, Trust::Named),
-            Some(_) if system => {
-                return Err(ConfigError::StoreUrl { problem: "`sslrootcert=system` needs `sslmode=verify-full`" });
-            }
+            Some(_) if system => return Err(problem("`sslrootcert=system` needs `sslmode=verify-full`")),
             Some("verify-ca") => (SslMode::Require, Trust::Signed),
             Some("require") if trusted => (SslMode::Require, Trust::Signed),
             Some("require") => (SslMode::Require, Trust::Anybody),
             Some("prefer" | "allow") | None => (SslMode::Prefer, Trust::Anybody),
             Some("disable") => (SslMode::Disable, Trust::Anybody),
-            Some(_) => {
-                let problem = "`sslmode` is disable, allow, prefer, require, verify-ca or verify-full";
-                return Err(ConfigError::StoreUrl { problem });
-            }
+            Some(_) => return Err(problem(SSLMODE)),
         };
         let roots = match self.roots {
-            Some(path) if !system => Roots::File(path.into_owned().into()),
+            Some(path) if !system => Roots::File(path.into()),
             _ => Roots::System,
         };
         Ok((mode, trust, roots))
@@ -128,18 +234,14 @@ impl<'a> Tls<'a> {
 
 fn name(host: &Host) -> String {
     match host {
-        Host::Tcp(name) if name.contains(':') => format!("[{name}]"),
-        Host::Tcp(name) => name.clone(),
+        Host::Tcp(name) => bracketed(name),
         #[cfg(unix)]
         Host::Unix(folder) => folder.display().to_string(),
     }
 }
 
-/// The text that a percent-encoded one stands for.
-fn decoded(text: &str) -> Result<Cow<'_, str>, ConfigError> {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| ConfigError::StoreUrl { problem: "a parameter is not percent-encoded UTF-8" })
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 #[cfg(test)]
@@ -207,18 +309,123 @@ mod tests {
     }
 
     #[test]
+    fn a_url_says_where_and_who() {
+        for (url, user, password, name, server) in [
+            ("postgres://u:p%40s%2Fs%3Aw%23o%3Frd%25@h/app", "u", "p@s/s:w#o?rd%", "app", "h:5432"),
+            ("postgres://u:p@ss@h/app?connect_timeout=1", "u", "p@ss", "app", "h:5432"),
+            ("postgres://u:p?a=/@h/app", "u", "p?a=/", "app", "h:5432"),
+            ("postgres://u:@h:6543/app", "u", "", "app", "h:6543"),
+            ("postgresql://u:p@[::1]:7/app", "u", "p", "app", "[::1]:7"),
+            ("postgres://u:p@a:1,b,[::2]:3/app", "u", "p", "app", "a:1,b:5432,[::2]:3"),
+            ("postgres://u:p@%2Frun%2Fpg/app", "u", "p", "app", "/run/pg/.s.PGSQL.5432"),
+            ("postgres:///app?host=/run/pg&port=7&user=u&password=p", "u", "p", "app", "/run/pg/.s.PGSQL.7"),
+            ("postgres://u:p@/app?hostaddr=::1,127.0.0.1", "u", "p", "app", "[::1]:5432,127.0.0.1:5432"),
+            ("postgres://u%C3%A4:%C3%A4@h/a%20b", "uä", "ä", "a b", "h:5432"),
+            ("postgres://h:1/app?user=u&password=p@ss&dbname=x@y", "u", "p@ss", "x@y", "h:1"),
+        ] {
+            let target = target(url);
+            assert_eq!(target.config.get_user(), Some(user), "{url}");
+            assert_eq!(target.config.get_password().unwrap_or_default(), password.as_bytes(), "{url}");
+            assert_eq!((target.config.get_dbname(), target.server().as_str()), (Some(name), server), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_pooler_is_told_by_the_url() {
+        for (query, pooled) in [
+            ("", false),
+            ("?pooler=transaction", true),
+            ("?pooler=statement&sslmode=require", true),
+            ("?pooler=session", true),
+            ("?pooler=none", false),
+            ("?sslmode=disable&pgbouncer=true", true),
+            ("?pgbouncer=false", false),
+        ] {
+            assert_eq!(target(&format!("postgres://u:p@h/app{query}")).pooled, pooled, "{query}");
+        }
+    }
+
+    #[test]
     fn a_url_that_cannot_be_used_is_refused_without_being_repeated() {
-        for url in [
-            "postgres://",
-            "postgres://user:secret@/name",
-            "postgres://user:secret@host:port/name",
-            "postgres://user:secret@host/name?sslmode=secret",
-            "postgres://user:secret@host/name?secret=1",
-            "postgres://user:secret@host/name?sslmode=require&sslrootcert=system",
-            "postgres://user:secret@host/name?sslrootcert=%ff",
+        for (url, words) in [
+            ("postgres://", "no host"),
+            ("postgres://user:secret@/name", "no host"),
+            ("postgres://user:secret@a,/name", "empty"),
+            ("postgres://user:secret@host:port/name", "form"),
+            ("postgres://user:secret@host:99999/name", "form"),
+            ("postgres://user:secret@[::1/name", "form"),
+            ("postgres://user:se@c/ret@host/name", "percent-encoded"),
+            ("host=h user=user password=secret", "must begin"),
+            ("mysql://user:secret@host/name", "must begin"),
+            ("postgres:user:secret@host/name", "must begin"),
+            ("postgres://user:secret@host/name\n", "white space"),
+            ("\tpostgres://user:secret@host/name", "white space"),
+            ("postgres://user:sec\nret@host/name", "control"),
+            ("postgres://user:secret@host/name?sslmode=secret", "`sslmode` is"),
+            ("postgres://user:secret@host/name?sslmode", "`sslmode` is"),
+            ("postgres://user:secret@host/name?sslmode=require&sslrootcert=system", "needs"),
+            ("postgres://user:secret@host/name?sslrootcert=%ff", "percent"),
+            ("postgres://user:secret@host/name?pooler=secret", "`pooler` is"),
+            ("postgres://user:secret@host/name?pgbouncer", "`pgbouncer` is"),
+            ("postgres://user:secret@host/name?connect_timeout=secret", "`connect_timeout` is"),
+            ("postgres://user:secret@host/name?port=secret", "`port` is"),
+            ("postgres://user:secret@host/name?hostaddr=secret", "`hostaddr` is"),
+            ("postgres://user:secret@host/name?channel_binding=secret", "`channel_binding` is"),
+            ("postgres://user:secret@host/name?target_session_attrs=secret", "`target_session_attrs` is"),
+            ("postgres://user:secret@host/name?keepalives_idle=secret", "`keepalives_idle` is"),
         ] {
             let error = Target::parse(url, SECOND).err().unwrap_or_else(|| panic!("{url} is taken"));
+            assert!(error.to_string().contains(words), "{url}: {error}");
             assert!(!format!("{error} {error:?}").contains("secret"), "{url}: {error:?}");
         }
+    }
+
+    /// What Prisma, SQLAlchemy, Django, Rails, JDBC, Go and libpq itself have in their URLs.
+    #[test]
+    fn a_parameter_that_is_not_known_is_named_without_its_value() {
+        for parameter in [
+            "schema",
+            "connection_limit",
+            "pool_timeout",
+            "pool_size",
+            "pool",
+            "max_overflow",
+            "socket_timeout",
+            "statement_cache_size",
+            "sslcert",
+            "sslkey",
+            "sslpassword",
+            "sslidentity",
+            "sslaccept",
+            "ssl",
+            "sslmode2",
+            "currentSchema",
+            "search_path",
+            "statement_timeout",
+            "encoding",
+            "client_encoding",
+            "gssencmode",
+            "prepareThreshold",
+            "binary_parameters",
+            "pool_max_conns",
+            "default_query_exec_mode",
+            "conn_max_age",
+            "SSLMODE",
+            "service",
+            "passfile",
+            "timezone",
+        ] {
+            for url in [
+                format!("postgres://u:secret@h/app?{parameter}=secret"),
+                format!("postgres://u:secret@h/app?sslmode=require&{parameter}=secret"),
+                format!("postgres://u:secret@h/app?{parameter}"),
+            ] {
+                let error = Target::parse(&url, SECOND).err().unwrap_or_else(|| panic!("{url} is taken")).to_string();
+                assert!(error.contains(&format!("`{parameter}`")) && !error.contains("secret"), "{url}: {error}");
+                assert!(PARAMETERS.iter().all(|(known, _)| error.contains(&format!("`{known}`"))), "{url}: {error}");
+            }
+        }
+        let same = target("postgres://h/app?keepalives_count=3").config;
+        assert_eq!(same.get_keepalives_retries(), Some(3));
     }
 }

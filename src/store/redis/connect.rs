@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
+use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
 use redis::{
     AsyncConnectionConfig, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, ServerError, Value,
 };
@@ -20,8 +21,14 @@ use super::address::Address;
 use super::connection::Connection;
 use super::error::Cause;
 use super::query;
+use super::query_server;
 use crate::ConfigError;
 use crate::store::StoreErrorKind;
+
+/// How long a connection may be idle before the system sees whether the other end is still there. Balancers and firewalls
+/// forget connections that are idle for some minutes (350 seconds at AWS, 4 minutes at Azure), without a word to either end:
+/// the next call would wait for its deadline, and of a write the outcome would be unknown.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// What connections to all servers of a store have in common.
 pub(super) struct Connector {
@@ -49,11 +56,15 @@ impl Connector {
         .await
     }
 
-    /// A connection on which the server may also speak first; what it says so comes here, before the answer to
-    /// anything that it has read later.
-    pub(super) async fn listen(&self, address: &Address, said: UnboundedSender<PushInfo>) -> Result<Connection, Cause> {
+    /// A connection on which the server may push messages. They are passed to `pushes`, each before the answer to any command
+    /// that the server read after it sent the message.
+    pub(super) async fn listen(
+        &self,
+        address: &Address,
+        pushes: UnboundedSender<PushInfo>,
+    ) -> Result<Connection, Cause> {
         let login = self.login.clone().set_protocol(ProtocolVersion::RESP3);
-        self.patiently(address, self.attempt(address, &login, self.config().set_push_sender(said))).await
+        self.patiently(address, self.attempt(address, &login, self.config().set_push_sender(pushes))).await
     }
 
     async fn patiently(
@@ -84,6 +95,8 @@ impl Connector {
                 let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
                 // A call is one write: nothing is gained by waiting for more.
                 stream.set_nodelay(true).map_err(failed)?;
+                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive).map_err(failed)?;
                 let Some(tls) = &self.tls else { return self.start(stream, login, config).await };
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| Cause::new(StoreErrorKind::Internal, "no certificate can be valid for the host"))?;
@@ -111,10 +124,10 @@ impl Connector {
         Ok(Connection { calls, driver: tokio::spawn(driver).abort_handle() })
     }
 
-    /// Says who we are, and makes the scripts known: a server that refuses the latter is sent the text of a script instead,
-    /// when it does not know one.
+    /// Authenticates, and makes the scripts known. A server that refuses the latter gets the text of a script instead of its
+    /// digest.
     async fn log_in(&self, connection: &Connection) -> Result<(), Cause> {
-        let login = query::login(&self.login);
+        let login = query_server::login(&self.login);
         let demanded = login.len();
         let mut commands = login.into_iter().chain(query::scripts());
         let Some(first) = commands.next() else { return Ok(()) };
@@ -122,8 +135,8 @@ impl Connector {
         for command in commands {
             others.add_command(command);
         }
-        // The first by itself, though in the same breath: a server that lets nobody in says why instead of its answer, and
-        // closes; and of commands that are sent in one piece all answers are given, or none.
+        // The first is a request by itself, sent together with the rest: a server that refuses everybody answers the first
+        // with its reason and closes, and the driver returns all answers of a pipeline or none.
         let (mut one, mut many) = (connection.calls.clone(), connection.calls.clone());
         let (first, others) =
             tokio::join!(one.send_packed_command(&first), many.send_packed_commands(&others, 0, others.len()));
@@ -134,7 +147,8 @@ impl Connector {
                 Err(error) => return Err(self.first_contact(error)),
             },
         };
-        let refused = |answer: &Value| matches!(answer, Value::ServerError(refusal) if query::lets_nobody_in(refusal));
+        let refused =
+            |answer: &Value| matches!(answer, Value::ServerError(refusal) if query_server::refuses_everything(refusal));
         if let Value::ServerError(refusal) = &first
             && (demanded > 0 || refused(&first))
         {

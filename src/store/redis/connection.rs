@@ -11,7 +11,7 @@ pub(super) struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // By itself the driver waits for all answers, of a server that is gone for ever.
+        // By itself the driver would wait for all answers, also of a server that never answers again.
         self.driver.abort();
     }
 }

@@ -1,4 +1,4 @@
-//! What all handles on a store share: its servers, its keys, and room for its calls.
+//! The state that all handles on a store share: its servers, its keys, and room for its calls.
 
 use std::slice;
 use std::sync::Arc;

@@ -104,12 +104,16 @@ impl Cause {
         };
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::of_code("WRONGPASS", None),
+            // An answer that was cut off is one that cannot be parsed, too.
+            ErrorKind::Parse if error.detail().is_some_and(|detail| detail.contains("end of input")) => Self::closed(),
             ErrorKind::Parse => Self::new(StoreErrorKind::Internal, "the server does not speak the protocol of Redis"),
-            ErrorKind::Io if error.is_connection_dropped() => {
-                Self::new(StoreErrorKind::Unavailable, "the server or a proxy before it closed the connection")
-            }
+            ErrorKind::Io if error.is_connection_dropped() => Self::closed(),
             _ => Self::new(StoreErrorKind::Unavailable, error.category().to_owned()),
         }
+    }
+
+    fn closed() -> Self {
+        Self::new(StoreErrorKind::Unavailable, "the server or a proxy before it closed the connection")
     }
 
     /// A connection that broke before anything was answered on it.

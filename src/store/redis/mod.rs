@@ -9,6 +9,7 @@ mod link;
 mod notices;
 mod options;
 mod query;
+mod query_server;
 mod record;
 mod refusal;
 mod server;
@@ -67,6 +68,11 @@ impl RedisStore {
     /// | `redis+cluster://[user:password@]host[:port][,host[:port]…]` | a Cluster, found by any of these servers |
     /// | `rediss+cluster://…` | the same by TLS |
     ///
+    /// A parameter that is not known is an error. Of one server `?db=1` names the database as the path does. `protocol`
+    /// (`resp2`, `resp3`) is understood and changes nothing, since each connection speaks what it needs. Certificates are
+    /// always checked: parameters by which other clients switch that off, such as `ssl_cert_reqs`, have no counterpart,
+    /// and a private authority is trusted by [`with_root_certificate`](RedisOptions::with_root_certificate).
+    ///
     /// # Errors
     ///
     /// As [`RedisOptions::connect`].
@@ -92,9 +98,9 @@ impl RedisOptions {
     ///
     /// # Errors
     ///
-    /// The URL or an option cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::StoreOption`],
-    /// [`ConfigError::RootCertificate`]), or the server does not answer within the deadline or does not let us in
-    /// ([`ConfigError::Store`]).
+    /// The URL or an option cannot be used ([`ConfigError::StoreUrl`], [`ConfigError::UnknownStoreParameter`],
+    /// [`ConfigError::StoreOption`], [`ConfigError::RootCertificate`]), or the server does not answer within the deadline
+    /// or does not let us in ([`ConfigError::Store`]).
     ///
     /// # Cancel safety
     ///

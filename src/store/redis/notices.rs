@@ -1,4 +1,4 @@
-//! Hears of changes: a connection of its own to each primary, which tells what it invalidates in the caches of clients.
+//! Change notices: a connection of its own to each primary, on which the server pushes the keys that change.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,36 +15,36 @@ use super::connection::Connection;
 use super::database::Database;
 use super::error::{Cause, Failure};
 
-use super::query;
+use super::query_server;
 use super::servers::Servers;
 use crate::store::{Change, ChangeListener, Changes, StoreError, StoreErrorKind};
 
 pub(super) struct Notices(pub(super) Arc<Database>);
 
-/// The connections to all primaries, and what they say.
-struct Lines {
+/// The connections to all primaries, and what they push.
+struct Subscription {
     connections: Vec<Connection>,
-    said: UnboundedReceiver<PushInfo>,
+    pushes: UnboundedReceiver<PushInfo>,
 }
 
 impl Notices {
     async fn attempt(&self, listener: &dyn ChangeListener, pace: Duration) -> Result<Infallible, StoreError> {
-        let mut lines = self.open().await?;
+        let mut subscription = self.open().await?;
         let mut shapes = None;
         loop {
             self.check_open()?;
             let asked = Instant::now();
-            let seen = self.ask(&lines).await?;
-            // What a server said before it answered is here by now.
-            while let Ok(said) = lines.said.try_recv() {
-                self.tell(said, listener)?;
+            let seen = self.ask(&subscription).await?;
+            // What a server pushed before it answered is here by now.
+            while let Ok(push) = subscription.pushes.try_recv() {
+                self.tell(push, listener)?;
             }
             if *shapes.get_or_insert_with(|| seen.clone()) != seen {
                 return Err(gone("the Cluster has changed"));
             }
             listener.heard(asked);
-            while let Ok(said) = timeout_at(asked + pace, lines.said.recv()).await {
-                self.tell(said.ok_or_else(lost)?, listener)?;
+            while let Ok(push) = timeout_at(asked + pace, subscription.pushes.recv()).await {
+                self.tell(push.ok_or_else(lost)?, listener)?;
             }
         }
     }
@@ -54,10 +54,10 @@ impl Notices {
         if closed { Err(StoreError::new(StoreErrorKind::Closed)) } else { Ok(()) }
     }
 
-    async fn open(&self) -> Result<Lines, StoreError> {
+    async fn open(&self) -> Result<Subscription, StoreError> {
         self.check_open()?;
         let deadline = self.0.call_ends();
-        let (sender, said) = unbounded_channel();
+        let (sender, pushes) = unbounded_channel();
         let mut connections = Vec::new();
         for address in self.0.servers.primaries(deadline).await.map_err(Failure::of_read)? {
             let connection = self.0.connector.listen(&address, sender.clone()).await?;
@@ -66,22 +66,26 @@ impl Notices {
             }
             connections.push(connection);
         }
-        Ok(Lines { connections, said })
+        Ok(Subscription { connections, pushes })
     }
 
-    /// Asks all servers whether they still tell of all changes; the answers differ when the Cluster is another one.
-    async fn ask(&self, lines: &Lines) -> Result<Vec<(usize, u64)>, StoreError> {
+    /// Asks all servers whether they still send all notices; the answers change with the shape of the Cluster.
+    async fn ask(&self, subscription: &Subscription) -> Result<Vec<(usize, u64)>, StoreError> {
         let cluster = matches!(self.0.servers, Servers::Cluster(_));
-        let questions = if cluster { vec![query::hello(), query::cluster_state()] } else { vec![query::hello()] };
+        let questions = if cluster {
+            vec![query_server::hello(), query_server::cluster_state()]
+        } else {
+            vec![query_server::hello()]
+        };
         let mut shapes = Vec::new();
-        for connection in &lines.connections {
+        for connection in &subscription.connections {
             let answers = self.call(connection, &questions).await?;
-            if !answers.first().is_some_and(query::is_primary) {
+            if !answers.first().is_some_and(query_server::is_primary) {
                 return Err(gone("a server is no primary any more"));
             }
             if let Some(answer) = answers.get(1) {
-                match query::shape(answer) {
-                    Some(shape @ (primaries, _)) if primaries == lines.connections.len() => shapes.push(shape),
+                match query_server::shape(answer) {
+                    Some(shape @ (primaries, _)) if primaries == subscription.connections.len() => shapes.push(shape),
                     _ => return Err(gone("there are other primaries")),
                 }
             }
@@ -104,13 +108,13 @@ impl Notices {
         }
     }
 
-    fn tell(&self, said: PushInfo, listener: &dyn ChangeListener) -> Result<(), StoreError> {
-        match said.kind {
+    fn tell(&self, push: PushInfo, listener: &dyn ChangeListener) -> Result<(), StoreError> {
+        match push.kind {
             PushKind::Invalidate => {}
             PushKind::Disconnection => return Err(lost()),
             _ => return Ok(()),
         }
-        for keys in said.data {
+        for keys in push.data {
             let Value::Array(keys) = keys else {
                 // No keys: the database was emptied.
                 listener.all_changed();
@@ -118,7 +122,7 @@ impl Notices {
             };
             for key in keys {
                 let Value::BulkString(key) = key else { continue };
-                // A key that is nobody's was not made by a store.
+                // A key without a user was not made by a store.
                 if let Some(user) = std::str::from_utf8(&key).ok().and_then(|key| self.0.keys.user(key)) {
                     listener.changed(&user, Change::Unknown);
                 }
@@ -146,7 +150,7 @@ impl fmt::Debug for Notices {
 impl Changes for Notices {
     async fn follow(&self, listener: &dyn ChangeListener, pace: Duration) -> StoreError {
         match self.attempt(listener, pace).await {
-            // Whoever listens tries again and again, and says so when that is worth a line.
+            // The listener tries again and again, and logs what is new.
             Err(error) => self.0.described("follow", error),
         }
     }

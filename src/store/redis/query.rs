@@ -1,15 +1,10 @@
-//! The only place with commands: what is sent, and how an answer becomes a record.
-
-mod servers;
+//! The commands about keys: what is sent, and what the answers mean. Those about servers are in `query_server`.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::{Cmd, Script, Value, cmd};
 
-pub(super) use self::servers::{
-    asking, cluster_state, hello, is_cluster, is_primary, lets_nobody_in, login, server_kind, shape, slots,
-};
 use super::error;
 use super::record::{self, ROOT_FIELD};
 use super::refusal::is_unknown_command;

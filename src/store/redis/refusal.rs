@@ -89,13 +89,13 @@ pub(super) fn is_unknown_command(details: &str) -> bool {
 fn named_command(details: &str) -> Option<&'static str> {
     let words = details.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     // "script" is also what a text says of where it is, and a name that is quoted stands first.
-    let quoted = details
+    let mut quoted = details
         .split(['\'', '`', '"'])
         .skip(1)
         .step_by(2)
         .map(|text| text.split(['|', ' ']).next().unwrap_or_default());
     let known = |word: &str| COMMANDS.iter().copied().find(|command| command.eq_ignore_ascii_case(word));
-    quoted.filter_map(known).next().or_else(|| words.filter(|word| *word != "script").find_map(known))
+    quoted.find_map(known).or_else(|| words.filter(|word| *word != "script").find_map(known))
 }
 
 fn is_code(code: &str) -> bool {

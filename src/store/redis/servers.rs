@@ -1,4 +1,4 @@
-//! Where calls go: to one server, or to the one of a Cluster that has the key.
+//! Chooses the server of a call: the only one, or the one of a Cluster that has the key.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::address::Address;
 use super::cluster::Cluster;
 use super::connect::Connector;
 use super::error::Failure;
-use super::query;
+use super::query_server::{self, ServerKind};
 use super::server::{Call, Purpose, Server};
 use super::url::Target;
 use crate::ConfigError;
@@ -36,16 +36,19 @@ impl Servers {
             Self::Cluster(cluster) => return cluster.first_map(deadline).await.map_err(failed),
         };
         let mut question = Pipeline::new();
-        question.add_command(query::server_kind());
+        question.add_command(query_server::server_kind());
         let answers = server.call(question, Purpose::Read, deadline).await.map_err(failed)?;
-        match answers.first().map(query::is_cluster) {
-            Some(Ok(true)) => {
-                let problem = "the server is one of a Cluster, which `redis+cluster://` or `rediss+cluster://` opens";
-                Err(ConfigError::StoreUrl { problem })
+        let problem = match answers.first().map(query_server::kind) {
+            Some(Ok(ServerKind::Alone)) | None => return Ok(()),
+            Some(Err(refusal)) => return Err(ConfigError::Store(refusal)),
+            Some(Ok(ServerKind::OfCluster)) => {
+                "the server is one of a Cluster, which `redis+cluster://` or `rediss+cluster://` opens"
             }
-            Some(Err(refusal)) => Err(ConfigError::Store(refusal)),
-            Some(Ok(false)) | None => Ok(()),
-        }
+            Some(Ok(ServerKind::Sentinel)) => {
+                "the server is a Sentinel, which keeps no data; name the primary that it watches, or what leads to it"
+            }
+        };
+        Err(ConfigError::StoreUrl { problem })
     }
 
     /// The answer to each call, in their order, and behind it that of the command that waits for replicas.

@@ -1,4 +1,4 @@
-//! What a URL says: the servers, whether by TLS, and the login.
+//! Reads the URL of a store: the servers, whether they speak TLS, and the login.
 
 use std::fmt;
 

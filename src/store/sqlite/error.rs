@@ -44,8 +44,13 @@ pub(super) fn rolled_back(error: &Error) -> StoreError {
             "the file, or its log and index beside it (`-wal`, `-shm`), cannot be opened: the process needs the right to write \
              to them and to the directory",
         ),
+        ErrorCode::ReadOnly if failure.extended_code == ffi::SQLITE_READONLY_DIRECTORY => (
+            Unavailable,
+            "the process has no right to write to the directory of the file, in which the log and its index are made \
+             (`-wal`, `-shm`)",
+        ),
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-            (Unavailable, "the file, its directory or its file system cannot be written, or the file was replaced")
+            (Unavailable, "the process has no right to write to the file, or its file system is read-only")
         }
         ErrorCode::OutOfMemory => (Unavailable, "the process has no memory left"),
         ErrorCode::DatabaseCorrupt => (Corrupt, "the file is damaged; restore it from a backup"),
@@ -66,6 +71,12 @@ pub(super) fn commit(error: &Error) -> StoreError {
     let undone = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy));
     let error = rolled_back(error);
     if undone { error } else { error.with_may_have_happened() }
+}
+
+/// The file has no name any more, so what is written to it is gone with the last process that has it open.
+pub(super) fn moved() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable)
+        .with_source("the file was removed or replaced while the store had it open; open the store again")
 }
 
 /// A row whose document or version cannot be read.

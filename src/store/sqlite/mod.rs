@@ -1,5 +1,6 @@
 mod checkpoint;
 mod error;
+mod identity;
 mod open;
 mod options;
 mod query;

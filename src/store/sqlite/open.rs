@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::checkpoint::{self, Checkpoints};
 use super::error;
+use super::identity::Identity;
 use super::options::SqliteOptions;
 use super::query::{self, Reads, Writes};
 use super::queue::End;
@@ -76,17 +77,17 @@ fn serve(
 ) {
     // When nobody waits for the report any more, the queues have ended, and so will the threads.
     let started = start(options, path, reads);
-    let (connection, threads, checkpoints) = match started {
+    let Started { writer, file, threads, checkpoints } = match started {
         Ok(started) => started,
         Err(failure) => {
             let _ = report.send(Err(failure.into()));
             return;
         }
     };
-    match Writes::prepare(&connection, options.namespace.clone()) {
+    match Writes::prepare(&writer, options.namespace.clone()) {
         Ok(statements) => {
             let _ = report.send(Ok(()));
-            writer::run(writes, statements, options.limits, checkpoints);
+            writer::run(writes, statements, options.limits, checkpoints, file);
         }
         Err(failure) => {
             let _ = report.send(Err(Failure::Sqlite(failure).into()));
@@ -98,16 +99,20 @@ fn serve(
         // A thread that panicked has ended its queue already.
         let _ = thread.join();
     }
-    if let Err(error) = query::empty_log(&connection) {
-        tracing::warn!(%error, "the log of the metadata store is left to whoever opens it next");
+    if let Err(error) = query::empty_log(&writer) {
+        tracing::warn!(%error, "the write-ahead log of the metadata store was not emptied; the next process that opens the file does that");
     }
 }
 
-fn start(
-    options: &SqliteOptions,
-    path: &Path,
-    reads: &Arc<ReadQueue>,
-) -> Result<(Connection, Vec<JoinHandle<()>>, Checkpoints), Failure> {
+/// What the thread that writes needs.
+struct Started {
+    writer: Connection,
+    file: Identity,
+    threads: Vec<JoinHandle<()>>,
+    checkpoints: Checkpoints,
+}
+
+fn start(options: &SqliteOptions, path: &Path, reads: &Arc<ReadQueue>) -> Result<Started, Failure> {
     let file = file(path, options.creates)?;
     let connect = |access, power_cut_safe| patiently(options.deadline, || connect(&file, access, power_cut_safe));
     let (read_write, read_only) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -141,11 +146,12 @@ fn start(
     }
     drop(ready);
     started.into_iter().collect::<Result<(), Failure>>()?;
-    Ok((writer, threads, checkpoints))
+    let file = Identity::of(&file).map_err(|error| no_file(path, error))?;
+    Ok(Started { writer, file, threads, checkpoints })
 }
 
-/// Creates the file if it is missing and may be created, readable for its owner only, and gives its absolute path: SQLite reads some
-/// relative ones as something else (`:memory:`, `file:…`), and a process may change its directory.
+/// Creates the file if it is missing and may be created, readable for its owner only, and gives its absolute path: SQLite
+/// reads some relative ones as something else (`:memory:`, `file:…`), and a process may change its directory.
 fn file(path: &Path, creates: bool) -> Result<PathBuf, Failure> {
     // Closing any descriptor of a file drops all locks that this process has on it, those of SQLite too. So nobody
     // opens a store between here and there.

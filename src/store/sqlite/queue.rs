@@ -36,7 +36,7 @@ impl<W, A> Job<W, A> {
     }
 }
 
-/// What caller and thread agree by: whoever leaves `WAITING` first decides whether the job is done.
+/// Decides whether a job is done: the first to change it from `WAITING`, the caller or the thread, has its way.
 struct Ticket(AtomicU8);
 
 impl Ticket {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::checkpoint::{self, Checkpoints};
 use super::error;
+use super::identity::Identity;
 use super::query::Writes;
 use super::queue::{Job, Queue, Server};
 use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record, Text, Version};
@@ -57,13 +58,19 @@ pub(super) type WriteQueue = Queue<Write, Answer>;
 /// A write that is done in the open transaction, or refused without an effect.
 type Outcome = Result<Answer, StoreError>;
 
-/// The transaction can neither be committed nor undone: nothing can be promised any more.
+/// The transaction can neither be committed nor undone, so the state of the file is unknown.
 struct Stuck;
 
 /// Serves the queue until it ends.
-pub(super) fn run(queue: &Arc<WriteQueue>, writes: Writes<'_>, limits: Limits, checkpoints: Checkpoints) {
+pub(super) fn run(
+    queue: &Arc<WriteQueue>,
+    writes: Writes<'_>,
+    limits: Limits,
+    checkpoints: Checkpoints,
+    file: Identity,
+) {
     let _server = Server(queue.clone());
-    let mut writer = Writer { queue, writes, limits, checkpoints, pages: 0 };
+    let mut writer = Writer { queue, writes, limits, checkpoints, file, pages: 0 };
     while queue.wait() {
         if let Err(Stuck) = writer.group() {
             tracing::error!("the metadata store cannot undo a transaction and takes no more writes");
@@ -77,13 +84,18 @@ struct Writer<'a, 'c> {
     writes: Writes<'c>,
     limits: Limits,
     checkpoints: Checkpoints,
+    file: Identity,
     /// Pages that were written since the last commit.
     pages: u32,
 }
 
 impl Writer<'_, '_> {
     fn group(&mut self) -> Result<(), Stuck> {
-        // The jobs stay in the queue, unclaimed, until the lock is held: whoever gives up before that knows that
+        if self.file.has_moved() {
+            self.refuse(error::moved);
+            return Ok(());
+        }
+        // The jobs stay in the queue, unclaimed, until the lock is held: a caller that gives up before that knows that
         // nothing happened.
         match self.writes.begin() {
             Ok(()) => self.queue.set_locked(false),
@@ -93,9 +105,7 @@ impl Writer<'_, '_> {
                 return Ok(());
             }
             Err(error) => {
-                while let Some(job) = self.queue.try_take() {
-                    job.answer(Err(error::rolled_back(&error)));
-                }
+                self.refuse(|| error::rolled_back(&error));
                 return Ok(());
             }
         }
@@ -121,6 +131,13 @@ impl Writer<'_, '_> {
             }
         }
         self.commit(group)
+    }
+
+    /// Answers all that waits, without having done it.
+    fn refuse(&self, why: impl Fn() -> StoreError) {
+        while let Some(job) = self.queue.try_take() {
+            job.answer(Err(why()));
+        }
     }
 
     fn alone(&mut self, job: WriteJob) -> Result<(), Stuck> {

@@ -1,4 +1,4 @@
-//! How long calls wait for a connection: measured where they wait, for whoever observes the call.
+//! How long calls wait for a connection: measured where they wait, and reported to the observer of the call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ tokio::task_local! {
     static OBSERVER: Arc<dyn Observer>;
 }
 
-/// Who wants to know how long the calls made under it wait.
+/// Receives how long each call that is made under it waits.
 pub(super) trait Observer: Send + Sync {
     fn waited(&self, time: Duration);
 }
@@ -20,11 +20,11 @@ pub(super) async fn observed<T>(observer: Arc<dyn Observer>, call: impl Future<O
     OBSERVER.scope(observer, call).await
 }
 
-/// A call of a store that waits for a connection of a pool, or for room, until this is dropped: for stores, which begin
-/// one where they wait. [`ObservedStore`](super::ObservedStore) counts it.
+/// The time in which a call waits for a connection of a pool, or for room: from [`begin`](Self::begin) until this is dropped.
+/// A store begins one where its calls wait. [`ObservedStore`](super::ObservedStore) counts it.
 ///
-/// Begin it in the future of the call, since only there it is known who observes it; it may be dropped anywhere. It does
-/// nothing where nobody observes the call, and without the feature `metrics`.
+/// Begin it inside the future of the call, where the observer is known; it may be dropped anywhere. It does nothing for a
+/// call without an observer, and without the feature `metrics`.
 ///
 /// ```
 /// use tokio::sync::{Semaphore, SemaphorePermit};

@@ -1,10 +1,10 @@
 //! What stands for the waits where nobody wants to know of them.
 
-/// A call of a store that waits for a connection of a pool, or for room, until this is dropped: for stores, which begin
-/// one where they wait. [`ObservedStore`](super::ObservedStore) counts it.
+/// The time in which a call waits for a connection of a pool, or for room: from [`begin`](Self::begin) until this is dropped.
+/// A store begins one where its calls wait. [`ObservedStore`](super::ObservedStore) counts it.
 ///
-/// Begin it in the future of the call, since only there it is known who observes it; it may be dropped anywhere. It does
-/// nothing where nobody observes the call, and without the feature `metrics`.
+/// Begin it inside the future of the call, where the observer is known; it may be dropped anywhere. It does nothing for a
+/// call without an observer, and without the feature `metrics`.
 ///
 /// ```
 /// use tokio::sync::{Semaphore, SemaphorePermit};

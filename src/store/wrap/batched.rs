@@ -16,9 +16,9 @@ const MAX_USERS: usize = 100;
 /// Gathers the reads of a moment into one [`get_many`](MetadataStore::get_many); clones share what they gather.
 ///
 /// For stores where a round trip is dear, such as one over HTTP, and services that ask for many users at once. One call
-/// is under way at a time; what is asked meanwhile goes with the next. Who asks for the same user shares the answer, and
-/// since a read joins only calls that have not begun, it misses no write that ended before it. A lone read waits for
-/// nobody: it goes as soon as the tasks that are ready to run have had their turn.
+/// is under way at a time; reads that come meanwhile go with the next. Reads of the same user share the answer, and
+/// since a read joins only calls that have not begun, it misses no write that ended before it. A lone read does not wait:
+/// it goes as soon as the tasks that are ready to run have had their turn.
 ///
 /// The stores of this crate that are servers gather or pipeline reads themselves and need no help.
 ///
@@ -49,7 +49,7 @@ pub struct BatchedStore {
 
 #[derive(Default)]
 struct Queue {
-    /// Who waits for what, in the order in which they came.
+    /// The readers of each user, in the order in which they came.
     waiting: IndexMap<UserId, Vec<Asker>>,
     /// Whether a task takes them from here.
     served: bool,
@@ -93,7 +93,10 @@ impl MetadataStore for BatchedStore {
             tokio::spawn(server.run(Arc::clone(&self.inner)).in_current_span());
         }
         answer.await.unwrap_or_else(|_| {
-            Err(StoreError::new(StoreErrorKind::Internal).with_source("the read panicked, or its runtime is gone"))
+            let reason = "the read panicked, or its runtime is gone";
+            let error = StoreError::new(StoreErrorKind::Internal).with_operation("get").with_source(reason);
+            error.log();
+            Err(error)
         })
     }
 
@@ -122,30 +125,30 @@ impl MetadataStore for BatchedStore {
     }
 }
 
-/// Takes from the queue until it is empty. When its runtime ends before, those who wait get no answer, and the next who
-/// asks starts another.
+/// Takes from the queue until it is empty. When its runtime ends before, waiting readers get an error, and the next read
+/// starts another.
 struct Server {
     queue: Arc<Mutex<Queue>>,
     max_users: usize,
-    /// Whether the queue was empty: from then on it may have another server.
+    /// Whether the queue was found empty: another server may have been started since.
     relieved: bool,
 }
 
 impl Server {
     async fn run(mut self, store: Arc<dyn MetadataStore>) {
         loop {
-            // Whoever asks at this moment is a task that is ready to run.
+            // Tasks that are ready to run may read as well, and join this batch.
             tokio::task::yield_now().await;
             let Some(batch) = self.next() else { return };
             let answered = answer(Arc::clone(&store), batch).in_current_span();
-            // In a task of its own: if the store panics, its askers get no answer and the others still do.
+            // In a task of its own: a panic of the store is an error for these readers and for no others.
             let _ = tokio::spawn(answered).await;
         }
     }
 
     fn next(&mut self) -> Option<IndexMap<UserId, Vec<Asker>>> {
         let mut queue = lock(&self.queue);
-        // Nobody waits for an answer whose asker is gone.
+        // Readers that were dropped need no answer.
         queue.waiting.retain(|_, askers| {
             askers.retain(|asker| !asker.is_closed());
             !askers.is_empty()

@@ -14,7 +14,7 @@ use crate::user_id::UserId;
 /// [`Timeout`](StoreErrorKind::Timeout). By the contract the store then leaves the old or the new document, so of a write
 /// the error says that it [may have happened](StoreError::may_have_happened).
 ///
-/// [`close`](MetadataStore::close) has no deadline here: whoever stops a service has one for all of it.
+/// [`close`](MetadataStore::close) has no deadline here: a service that stops has one for all that it closes.
 ///
 /// The stores of this crate have deadlines of their own and know better what has happened when one passes: this is for
 /// those that have none, or for a part of an application that can wait less long than the rest. Needs a Tokio runtime
@@ -39,7 +39,7 @@ pub struct TimeoutStore {
 }
 
 impl TimeoutStore {
-    /// Gives each call on the store so much time, from its first poll on. A call that can be answered at once is
+    /// Gives each call on the store this much time, from its first poll on. A call that can be answered at once is
     /// answered, however short the time.
     #[must_use]
     pub fn new(store: impl MetadataStore, deadline: Duration) -> Self {
@@ -70,7 +70,7 @@ impl TimeoutStore {
         })
     }
 
-    /// The store inside is gone from the call and says nothing any more.
+    /// The call of the store inside was dropped, so its own error is lost.
     fn late(&self, operation: &'static str) -> StoreError {
         let reason = format!("the call took longer than {:?}", self.deadline);
         StoreError::new(StoreErrorKind::Timeout).with_operation(operation).with_source(reason)

@@ -46,7 +46,10 @@ async fn a_full_disk_changes_nothing_and_writes_go_on_when_there_is_room() {
     }
     let (n, error) = full.expect("a full disk");
     assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Unavailable, false), "{error:?}");
-    assert!(error.is_retryable() && format!("{error:?}").contains("1114"), "{error:?}");
+    let reason = std::error::Error::source(&error).expect("a reason").to_string();
+    assert!(error.is_retryable() && reason == "error 1114, the disk or the table space is full", "{error:?}");
+    let place = format!("(update, MariaDB at 127.0.0.1:{})", server.port);
+    assert!(error.to_string().ends_with(&place), "{error}");
     // Old documents that shall grow past their page.
     let mut refused = 0;
     for old in 0..n {

@@ -41,7 +41,10 @@ async fn a_full_disk_changes_nothing_and_writes_go_on_when_there_is_room() {
     }
     let (n, error) = full.expect("a full disk");
     assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Unavailable, false), "{error:?}");
-    assert!(format!("{error:?}").contains("53100"), "{error:?}");
+    let reason = std::error::Error::source(&error).expect("a reason").to_string();
+    assert_eq!(reason, "SQLSTATE 53100, the disk is full");
+    let place = format!("(update, PostgreSQL at 127.0.0.1:{})", server.port);
+    assert!(error.to_string().ends_with(&place), "{error}");
     for other in ["kept", &format!("user{n}")] {
         let refused = put(&store, other, &large(n)).await;
         let conditional = store.update(&user(other), &update(&large(n)), &Precondition::Exists).await;

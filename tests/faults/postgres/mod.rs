@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_user_metadata::ConfigError;
-use tower_user_metadata::store::postgres::PostgresOptions;
+use tower_user_metadata::store::PostgresOptions;
 use tower_user_metadata::store::{MetadataStore, PostgresStore};
 
 use crate::backend::{Backend, How, Net};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache::{Fresh, Kept, Now, SessionCache};
-use keys::Generation;
+use keys::KeySetVersion;
 use shuttle::sync::Mutex;
 use shuttle::thread::{self, JoinHandle};
 use tokio::time::Instant;
@@ -19,14 +19,14 @@ mod cache;
 mod keys {
     /// As that of the library, with a constructor.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Generation(pub(crate) u64);
+    pub(crate) struct KeySetVersion(pub(crate) u64);
 }
 
 mod sync {
     pub(crate) use shuttle::sync::RwLock;
 }
 
-/// A session that knows the generation of the keys that vouched for it.
+/// A session that knows the version of the keys that vouched for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Session(u64);
 
@@ -68,8 +68,8 @@ fn now(wall: i64, start: Instant) -> Now {
     Now { wall, steady: start + Duration::from_millis(u64::try_from(wall).unwrap_or(0)) }
 }
 
-fn fresh(generation: Generation) -> Fresh<Session> {
-    Fresh { session: Session(generation.0), good_until: EXPIRY, generation }
+fn fresh(version: KeySetVersion) -> Fresh<Session> {
+    Fresh { session: Session(version.0), good_until: EXPIRY, version }
 }
 
 fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
@@ -78,25 +78,25 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
 
 /// Requests beside a swap: one that begins after the swap is done gets what the new keys say.
 fn swap_of_keys() {
-    let (cache, keys, start) = (cache(), Arc::new(Mutex::new(Generation(1))), Instant::now());
+    let (cache, keys, start) = (cache(), Arc::new(Mutex::new(KeySetVersion(1))), Instant::now());
     let swapped = Arc::new(AtomicU64::new(1));
     let request = || {
         let (cache, keys, swapped) = (Arc::clone(&cache), Arc::clone(&keys), Arc::clone(&swapped));
         thread::spawn(move || {
             for _ in 0..2 {
                 let at_least = swapped.load(Ordering::SeqCst);
-                let generation = *keys.lock().expect("no panic");
-                let found = cache.known_or_verified(TOKEN, now(0, start), Some(generation), || {
+                let version = *keys.lock().expect("no panic");
+                let found = cache.known_or_verified(TOKEN, now(0, start), Some(version), || {
                     let snapshot = *keys.lock().expect("no panic");
                     Ok::<_, Refused>(Ok::<_, Refused>(fresh(snapshot)))
                 });
-                let Ok(Ok(Session(generation))) = found else { panic!("{found:?}") };
-                assert!(generation >= at_least, "keys {generation} vouched after {at_least} were in force");
+                let Ok(Ok(Session(version))) = found else { panic!("{found:?}") };
+                assert!(version >= at_least, "keys {version} vouched after {at_least} were in force");
             }
         })
     };
     let requests = [request(), request()];
-    *keys.lock().expect("no panic") = Generation(2);
+    *keys.lock().expect("no panic") = KeySetVersion(2);
     swapped.store(2, Ordering::SeqCst);
     join(requests);
 }
@@ -107,8 +107,8 @@ fn expiry() {
     let request = |wall: i64| {
         let cache = Arc::clone(&cache);
         thread::spawn(move || {
-            let found = cache.known_or_verified(TOKEN, now(wall, start), Some(Generation(1)), || {
-                if wall < EXPIRY { Ok(Ok::<_, Refused>(fresh(Generation(1)))) } else { Err(Refused) }
+            let found = cache.known_or_verified(TOKEN, now(wall, start), Some(KeySetVersion(1)), || {
+                if wall < EXPIRY { Ok(Ok::<_, Refused>(fresh(KeySetVersion(1)))) } else { Err(Refused) }
             });
             assert_eq!(found.is_ok(), wall < EXPIRY, "at {wall}");
         })
@@ -126,11 +126,11 @@ fn forgetting() {
         thread::spawn(move || {
             for _ in 0..2 {
                 let must_fail = forgotten.load(Ordering::SeqCst);
-                let found = cache.known_or_verified(TOKEN, now(0, start), Some(Generation(1)), || {
+                let found = cache.known_or_verified(TOKEN, now(0, start), Some(KeySetVersion(1)), || {
                     if *revoked.lock().expect("no panic") {
                         Err(Refused)
                     } else {
-                        Ok(Ok::<_, Refused>(fresh(Generation(1))))
+                        Ok(Ok::<_, Refused>(fresh(KeySetVersion(1))))
                     }
                 });
                 assert!(!must_fail || found == Err(Refused), "a forgotten session was taken");
@@ -147,23 +147,25 @@ fn forgetting() {
 /// Requests that find an entry of old keys: whoever takes it away does not take away the new one.
 fn renewal() {
     let (cache, start) = (cache(), Instant::now());
-    let request = |generation: Generation| {
+    let request = |version: KeySetVersion| {
         let cache = Arc::clone(&cache);
         move || {
-            let verify = || Ok::<_, Refused>(Ok::<_, Refused>(fresh(generation)));
-            let found = cache.known_or_verified(TOKEN, now(0, start), Some(generation), verify);
-            assert_eq!(found, Ok(Ok(Session(generation.0))));
+            let verify = || Ok::<_, Refused>(Ok::<_, Refused>(fresh(version)));
+            let found = cache.known_or_verified(TOKEN, now(0, start), Some(version), verify);
+            assert_eq!(found, Ok(Ok(Session(version.0))));
         }
     };
-    request(Generation(1))();
+    request(KeySetVersion(1))();
     // The third only looks, and is refused by its verifier.
     let looks = {
         let cache = Arc::clone(&cache);
         move || {
-            _ = cache.known_or_verified(TOKEN, now(0, start), Some(Generation(2)), || Err::<Result<_, ()>, _>(Refused))
+            _ = cache
+                .known_or_verified(TOKEN, now(0, start), Some(KeySetVersion(2)), || Err::<Result<_, ()>, _>(Refused))
         }
     };
-    join([thread::spawn(request(Generation(2))), thread::spawn(request(Generation(2))), thread::spawn(looks)]);
-    let known = cache.known_or_verified(TOKEN, now(0, start), Some(Generation(2)), || Err::<Result<_, ()>, _>(Refused));
+    join([thread::spawn(request(KeySetVersion(2))), thread::spawn(request(KeySetVersion(2))), thread::spawn(looks)]);
+    let known =
+        cache.known_or_verified(TOKEN, now(0, start), Some(KeySetVersion(2)), || Err::<Result<_, ()>, _>(Refused));
     assert_eq!(known, Ok(Ok(Session(2))), "what was verified last is known");
 }

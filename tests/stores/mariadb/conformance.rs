@@ -11,3 +11,10 @@ async fn the_store_keeps_the_contract() {
     };
     suite::whole("MariadbStore", &open).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_ids_are_kept_apart() {
+    let Some(server) = Mariadb::start(&[]).await else { return };
+    let store = MariadbStore::connect(&server.url()).await.expect("the store opens");
+    crate::ids::are_kept_apart(&store).await;
+}

@@ -2,9 +2,11 @@
 
 mod calls;
 mod conformance;
+mod failures;
 mod galera;
 mod schema;
 mod tls;
+mod urls;
 
 use tower_user_metadata::store::{MariadbStore, MetadataStore};
 use tower_user_metadata::{MetadataUpdate, Precondition, Record, StoreError, UserId};

@@ -1,5 +1,7 @@
 //! Encrypted connections, and whom they trust.
 
+use std::path::Path;
+
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tower_user_metadata::store::MariadbStore;
 use tower_user_metadata::{ConfigError, StoreErrorKind};
@@ -7,10 +9,10 @@ use tower_user_metadata::{ConfigError, StoreErrorKind};
 use super::{json, put};
 use crate::servers::mariadb::Mariadb;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_is_as_strict_as_its_url() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str| folder.path().join(name);
+/// A server with a certificate for `127.0.0.1`, by an authority of our own; its certificate and that of somebody else are
+/// in the folder.
+pub(super) async fn server(folder: &Path) -> Option<Mariadb> {
+    let file = |name: &str| folder.join(name);
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new([]).expect("parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -25,11 +27,18 @@ async fn a_connection_is_as_strict_as_its_url() {
     std::fs::write(file("stranger.pem"), pem("CERTIFICATE", stranger.cert.der())).expect("written");
     // The server runs as another user.
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), readable).expect("readable");
+    std::fs::set_permissions(folder, readable).expect("readable");
 
     let setting = |option: &str, name: &str| format!("--{option}={}", file(name).display());
     let settings = [setting("ssl-cert", "host.pem"), setting("ssl-key", "host.key")];
-    let Some(server) = Mariadb::start(&[&settings[0], &settings[1]]).await else { return };
+    Mariadb::start(&[&settings[0], &settings[1]]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_as_strict_as_its_url() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let Some(server) = server(folder.path()).await else { return };
     let url = |host: &str, parameters: &str| format!("{}?{parameters}", server.url().replace("127.0.0.1", host));
     let ca = |name: &str| format!("ssl-mode=verify-identity&ssl-ca={}", file(name).display());
 

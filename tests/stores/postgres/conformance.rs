@@ -31,3 +31,10 @@ async fn so_does_one_that_gathers_nothing_on_a_server_that_serialises_everything
     };
     suite::whole("PostgresStore, one call at a time, serializable", &open).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_ids_are_kept_apart() {
+    let Some(server) = Postgres::start(&[]).await else { return };
+    let store = PostgresStore::connect(&server.url()).await.expect("the store opens");
+    crate::ids::are_kept_apart(&store).await;
+}

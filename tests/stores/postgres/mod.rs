@@ -1,12 +1,14 @@
 //! `PostgresStore` on servers of our own: the contract, and what that does not say.
 
 mod conformance;
+mod failures;
 mod groups;
 mod notices;
 mod pooler;
 mod rows;
 mod schema;
 mod tls;
+mod urls;
 #[cfg(feature = "metrics")]
 mod waits;
 mod weight;

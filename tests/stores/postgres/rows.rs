@@ -110,7 +110,7 @@ async fn what_a_session_forgets_is_said_again() {
     stranger.batch_execute("DROP TABLE tower_user_metadata").await.expect("dropped");
     let error = put(&store, "alice", r#"{"c":3}"#).await.expect_err("no table");
     assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Internal, false));
-    assert_eq!(code(&error), "PostgreSQL: SQLSTATE 42P01, a table is missing");
+    assert_eq!(code(&error), "SQLSTATE 42P01, a table is missing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

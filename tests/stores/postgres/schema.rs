@@ -37,7 +37,7 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
     let later = PostgresStore::options().with_offline_start().connect(&server.url()).await.expect("not looked at");
     let error = put(&later, "alice", r#"{"a":2}"#).await.expect_err("newer");
     assert_eq!((error.kind(), error.may_have_happened()), (StoreErrorKind::Unsupported, false));
-    assert_eq!(code(&error), "schema version 9 is newer than 1");
+    assert_eq!(code(&error), "schema version 9 is newer than 1, the last that this version of the crate knows");
     // Who looked before goes on: a newer version of the crate keeps what older ones need, or they are stopped first.
     assert_eq!(json(&store, "alice").await.as_deref(), Some(r#"{"a":1}"#));
 }
@@ -57,10 +57,8 @@ async fn a_schema_made_by_hand_needs_few_rights() {
     assert!(error.to_string().contains("does not offer"), "{error}");
     let error = PostgresStore::connect(&url).await.expect_err("no right to make it");
     let ConfigError::Store(error) = error else { panic!("{error}") };
-    assert_eq!(
-        (error.kind(), code(&error).as_str()),
-        (StoreErrorKind::Internal, "PostgreSQL: SQLSTATE 42501, permission denied")
-    );
+    assert_eq!(error.kind(), StoreErrorKind::Internal);
+    assert!(code(&error).starts_with("SQLSTATE 42501, permission denied"), "{error:?}");
 
     stranger.batch_execute(&format!("BEGIN; {} COMMIT", PostgresStore::schema_sql())).await.expect("made");
     stranger

@@ -12,8 +12,9 @@ use tower_user_metadata::{ConfigError, Precondition, StoreError, StoreErrorKind}
 use super::{json, open, printed, put, user};
 use crate::cluster::{Cluster, eventually};
 use crate::errors::{failures, logged};
-use crate::servers::process::free_port;
+use crate::servers::process::{Running, free_port};
 use crate::servers::redis::Redis;
+use crate::support::vectors::not_run;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -328,4 +329,45 @@ async fn something_else_than_redis() {
     let told =
         Told { kind: StoreErrorKind::Unavailable, operation: "open", server: &server, reason: "does not speak TLS" };
     told.at_start(&format!("rediss://:secret@{server}")).await;
+}
+
+#[tokio::test]
+async fn a_sentinel_is_no_server_of_documents() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("sentinel.conf");
+    std::fs::write(&file, "").expect("written");
+    let port = free_port().to_string();
+    let mut command = std::process::Command::new("redis-server");
+    command.arg(file).args(["--sentinel", "--bind", "127.0.0.1", "--port", &port, "--logfile", "log"]);
+    let Ok(running) = Running::start(command.current_dir(directory.path()), "KILL") else {
+        return not_run("a_sentinel_is_no_server_of_documents: `redis-server` is not installed");
+    };
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a client");
+    eventually("the Sentinel answers", || client.get_connection().is_ok()).await;
+    for options in [RedisStore::options(), RedisStore::options().with_offline_start()] {
+        let error = options.connect(&format!("redis://127.0.0.1:{port}")).await.expect_err("a Sentinel");
+        assert!(matches!(error, ConfigError::StoreUrl { .. }) && error.to_string().contains("Sentinel"), "{error}");
+    }
+    running.kill();
+}
+
+/// The timers of the connections to a port, as the system tells them: 2 is the one that keeps a connection alive.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn idle_connections_are_kept_alive() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let store = open(&redis).await;
+    put(&store, "alice", "{}").await.expect("written");
+    let port = format!("0100007F:{:04X}", redis.port());
+    eventually("the connection has its timer", || {
+        let connections = std::fs::read_to_string("/proc/net/tcp").expect("the connections of this machine");
+        let ours = connections.lines().filter_map(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            // Established, and to that port.
+            (fields.get(2) == Some(&&*port) && fields.get(3) == Some(&"01")).then(|| fields[5].to_owned())
+        });
+        let timers: Vec<_> = ours.collect();
+        !timers.is_empty() && timers.iter().all(|timer| timer.starts_with("02:"))
+    })
+    .await;
 }

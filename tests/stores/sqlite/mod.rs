@@ -7,6 +7,8 @@ mod disk;
 mod file;
 mod groups;
 mod handles;
+#[cfg(unix)]
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,6 +123,8 @@ fn child_process() {
         Some(("acknowledge", from)) => {
             runtime.block_on(crash::acknowledge(&file, from.parse().expect("a number")));
         }
+        #[cfg(unix)]
+        None if role == "tell" => runtime.block_on(told::tell(&file)),
         _ => panic!("no such role"),
     }
 }

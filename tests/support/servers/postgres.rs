@@ -94,7 +94,12 @@ impl Postgres {
     }
 
     async fn try_stranger(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
+        Self::stranger_by(&self.url()).await
+    }
+
+    /// A connection of somebody else, by this URL.
+    pub(crate) async fn stranger_by(url: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
     }

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::session::JwtVerifier;
+use tower_user_metadata::{AuthError, AuthErrorKind as Kind, UserMetadataLayer};
 
 use super::{HEADER, NOW, SECRET, all_get, plain, verdict};
-use crate::harness::{At, layer};
-use crate::mint::Signer;
+use crate::harness::{At, layer, send_bearer};
+use crate::mint::{Signer, supertokens_claims, supertokens_header};
 
 fn with(member: &str) -> String {
     format!(r#"{{"sub":"user-1","exp":1800003600,{member}}}"#)
@@ -102,6 +103,37 @@ fn users_that_are_none() {
     });
 }
 
+/// OpenID Connect allows 255 characters of `sub`, and SuperTokens keeps 128: the reason in the log says which it was.
+#[test]
+fn a_refused_user_id_is_told_why() {
+    let (signer, layer) = plain();
+    let reason = |user: &str| {
+        let token = signer.token(HEADER, format!(r#"{{"sub":"{user}","exp":1800003600}}"#));
+        send_bearer(&layer, token.as_bytes()).expect("an answer").error().map(AuthError::reason)
+    };
+    for length in [1, 128, 129, 254, 255] {
+        assert_eq!(reason(&"\u{e9}".repeat(length)), None, "{length}");
+    }
+    assert_eq!(reason(&"u".repeat(256)), Some("the user id has more than 255 characters"));
+    assert_eq!(reason(""), Some("the user id is empty"));
+    assert_eq!(reason(" a"), Some("the user id begins or ends with white space"));
+    assert_eq!(reason("a\\u0000"), Some("the user id has a control character"));
+
+    let rsa = Signer::fresh_rsa();
+    let key = rsa.verification_key().with_kid("d-1");
+    let layer = crate::harness::layer(JwtVerifier::supertokens(key).build().expect("a verifier"), At::seconds(NOW));
+    for (length, expected) in [
+        (128, None),
+        (129, Some("the user id has more than the 128 characters that SuperTokens keeps")),
+        (255, Some("the user id has more than the 128 characters that SuperTokens keeps")),
+    ] {
+        let claims = supertokens_claims(&"u".repeat(length), None, NOW, "");
+        let token = rsa.token(supertokens_header("d-1"), claims);
+        let answer = send_bearer(&layer, token.as_bytes()).expect("an answer");
+        assert_eq!(answer.error().map(AuthError::reason), expected, "{length}");
+    }
+}
+
 #[test]
 fn times_of_all_forms() {
     let (signer, layer) = plain();
@@ -152,19 +184,21 @@ fn times_of_all_forms() {
     all_get(Ok(()), ["1800000001", "1800000001.0", "1.800000001e9", "1800000009.75", "253402300799", "2E9"], exp);
 
     let nbf = |value: &str| verdict(&layer, signer.token(HEADER, with(&format!(r#""nbf":{value}"#))));
-    all_get(Err(Kind::NotYetValid), ["1800000001", "1800000000.5", "1800000000.000001", "1.9e9", "253402300799"], nbf);
+    // A minute is the leeway.
+    all_get(Err(Kind::NotYetValid), ["1800000060", "1800000059.5", "1800000059.000001", "1.9e9", "253402300799"], nbf);
     let malformed = ["null", "true", "\"0\"", "[]", "{}", "1e400", "253402300800", "9223372036854775807"];
     all_get(Err(Kind::MalformedClaims), malformed, nbf);
     all_get(Ok(()), ["0", "-1", "-0", "1800000000", "1.8e9", "1799999999.5", "-1e11"], nbf);
+    all_get(Ok(()), ["1800000002", "1800000000.5", "1800000059", "1800000058.75", "1.80000003e9"], nbf);
 
     let iat = |value: &str| verdict(&layer, signer.token(HEADER, with(&format!(r#""iat":{value}"#))));
-    all_get(Err(Kind::NotYetValid), ["1800000061", "1800003600"], iat);
+    all_get(Err(Kind::NotYetValid), ["1800000060", "1800003600"], iat);
     let malformed = ["null", "false", "\"1800000000\"", "[]", "1e400", "1800003601", "99999999999999"];
     all_get(Err(Kind::MalformedClaims), malformed, iat);
-    all_get(Ok(()), ["0", "-1", "1800000000", "1800000060", "1799999999.75"], iat);
+    all_get(Ok(()), ["0", "-1", "1800000000", "1800000002", "1800000059.75", "1799999999.75"], iat);
 }
 
-/// A leeway moves the ends of a token's life by exactly so much, and overflows nothing.
+/// A leeway moves the beginning of a token's life by exactly so much, never its end, and overflows nothing.
 #[test]
 fn leeway() {
     let signer = Signer::secret(SECRET);
@@ -178,12 +212,27 @@ fn leeway() {
             At::seconds(NOW),
         )
     };
-    let claims = |exp: i64, nbf: i64| signer.token(HEADER, format!(r#"{{"sub":"u","exp":{exp},"nbf":{nbf}}}"#));
-    let ten = layer(Duration::from_secs(10));
-    assert_eq!(verdict(&ten, claims(1_799_999_991, 1_800_000_010)), Ok(Ok(())));
-    assert_eq!(verdict(&ten, claims(1_799_999_990, 0)), Ok(Err(Kind::Expired)));
-    assert_eq!(verdict(&ten, claims(1_800_003_600, 1_800_000_011)), Ok(Err(Kind::NotYetValid)));
-    assert_eq!(verdict(&layer(Duration::MAX), claims(1, 253_402_300_799)), Ok(Ok(())));
+    let token = |exp: i64, claim: &str, time: i64| {
+        signer.token(HEADER, format!(r#"{{"sub":"u","exp":{exp},"{claim}":{time}}}"#))
+    };
+    for claim in ["nbf", "iat"] {
+        for leeway in [0_i64, 10, 60, 3_600] {
+            let layer = layer(Duration::from_secs(leeway.unsigned_abs()));
+            let token = |time| token(1_800_009_999, claim, time);
+            // What is now is not ahead.
+            let last = 1_800_000_000 + (leeway - 1).max(0);
+            assert_eq!(verdict(&layer, token(last)), Ok(Ok(())), "{claim} {leeway}");
+            assert_eq!(verdict(&layer, token(last + 1)), Ok(Err(Kind::NotYetValid)), "{claim} {leeway}");
+        }
+    }
+    for leeway in [Duration::ZERO, Duration::from_secs(10), Duration::from_millis(1), Duration::MAX] {
+        for (exp, expected) in
+            [(1_800_000_001, Ok(())), (1_800_000_000, Err(Kind::Expired)), (1_799_999_999, Err(Kind::Expired))]
+        {
+            assert_eq!(verdict(&layer(leeway), token(exp, "nbf", 0)), Ok(expected), "{leeway:?} {exp}");
+        }
+    }
+    assert_eq!(verdict(&layer(Duration::MAX), token(1_800_003_600, "nbf", 253_402_300_799)), Ok(Ok(())));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
-use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier};
+use tower_user_metadata::AuthErrorKind as Kind;
+use tower_user_metadata::session::JwtVerifier;
 
 use super::{CLAIMS, HEADER, NOW, all_get, plain, verdict};
 use crate::harness::{At, layer, send_bearer};

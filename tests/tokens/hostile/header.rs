@@ -1,4 +1,5 @@
-use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier};
+use tower_user_metadata::AuthErrorKind as Kind;
+use tower_user_metadata::session::JwtVerifier;
 
 use super::{CLAIMS, NOW, all_get, plain, verdict};
 use crate::harness::{At, layer};

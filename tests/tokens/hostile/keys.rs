@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
+use tower_user_metadata::AuthErrorKind as Kind;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::{Algorithm, InvalidKey, KeySet, VerificationKey};
-use tower_user_metadata::{AuthErrorKind as Kind, JwtVerifier};
 
 use super::{CLAIMS, NOW, verdict};
 use crate::harness::{At, layer};
@@ -28,20 +29,17 @@ fn jwks_that_are_not_keys_for_verifying() {
         ("alg", json!("none"), InvalidKey::AlgorithmNotAllowed),
         ("alg", json!("eddsa"), InvalidKey::AlgorithmNotAllowed),
         ("alg", json!("HS256"), InvalidKey::AlgorithmNotAllowed),
-        ("alg", json!(null), InvalidKey::Malformed),
         ("alg", json!(["EdDSA"]), InvalidKey::Malformed),
         ("use", json!("enc"), InvalidKey::WrongUse),
         ("use", json!(""), InvalidKey::WrongUse),
         ("use", json!("SIG"), InvalidKey::WrongUse),
         ("use", json!(["sig"]), InvalidKey::Malformed),
-        ("key_ops", json!([]), InvalidKey::WrongUse),
         ("key_ops", json!(["sign"]), InvalidKey::WrongUse),
         ("key_ops", json!("verify"), InvalidKey::Malformed),
         ("key_ops", json!(["verify", 1]), InvalidKey::Malformed),
         ("kid", json!(1), InvalidKey::Malformed),
-        ("kid", json!(null), InvalidKey::Malformed),
         ("x", json!(""), InvalidKey::InvalidPoint),
-        ("x", json!(format!("{X}=")), InvalidKey::Malformed),
+        ("x", json!(format!("{X}===")), InvalidKey::Malformed),
         ("x", json!(format!(" {X}")), InvalidKey::Malformed),
         ("x", json!(format!("{X}AA")), InvalidKey::Malformed),
         ("x", json!(format!("{X}AAA")), InvalidKey::InvalidPoint),
@@ -49,7 +47,6 @@ fn jwks_that_are_not_keys_for_verifying() {
         ("x", json!("A".repeat(43)), InvalidKey::InvalidPoint),
         ("x", json!(1), InvalidKey::Malformed),
         ("d", json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"), InvalidKey::PrivateKey),
-        ("d", json!(null), InvalidKey::PrivateKey),
     ] {
         let mut jwk = good.clone();
         jwk[member] = value;
@@ -154,22 +151,6 @@ fn no_key_serves_two_algorithms() {
     assert_eq!(VerificationKey::from_secret(Algorithm::RS256, &jwk).err(), Some(InvalidKey::WrongType));
 }
 
-/// RFC 9864: a key server may call its algorithm Ed25519, and then its tokens do so too.
-#[test]
-fn an_ed25519_key_takes_tokens_that_name_the_algorithm_as_it_does() {
-    let pkcs8 = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
-    let signer = Signer::ed25519(pkcs8.expect("randomness").as_ref());
-    let x = signer.ed25519_x();
-    for (own, other) in [("EdDSA", "Ed25519"), ("Ed25519", "EdDSA")] {
-        let jwks = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k", "alg": own }] });
-        let keys = KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA]).expect("a key set");
-        let layer = layer(JwtVerifier::builder(keys).without_audience().build().expect("a verifier"), At::seconds(NOW));
-        let token = |name: &str| signer.token(format!(r#"{{"alg":"{name}","kid":"k"}}"#), CLAIMS);
-        assert_eq!(verdict(&layer, token(own)), Ok(Ok(())), "{own}");
-        assert_eq!(verdict(&layer, token(other)), Ok(Err(Kind::BadSignature)), "{other}");
-    }
-}
-
 #[test]
 fn pem_texts_that_are_not_one_public_key() {
     let good = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAfU0Of2FTpptiQrUiq77mhf2kQg+INLEIw72uNp71Sfo=\n-----END PUBLIC KEY-----\n";
@@ -203,12 +184,14 @@ fn sets_in_which_a_token_could_mean_two_keys() {
     };
     let refusal = |keys: Vec<VerificationKey>| KeySet::new(keys).err();
     assert_eq!(refusal(vec![]), Some(InvalidKey::NoUsableKey));
-    assert_eq!(refusal(vec![key(Some("a")), key(Some("a"))]), Some(InvalidKey::DuplicateKid));
-    assert_eq!(refusal(vec![key(None), key(None)]), Some(InvalidKey::DuplicateKid));
-    assert_eq!(refusal(vec![key(None), key(Some("a"))]), Some(InvalidKey::MissingKid));
+    let other = VerificationKey::from_secret(Algorithm::HS256, b"Kx8$wQ3!nB7@zR5^cV1&hT9*jL4#mP6%").expect("a secret");
+    assert_eq!(refusal(vec![key(Some("a")), other.clone().with_kid("a")]), Some(InvalidKey::DuplicateKid));
+    assert_eq!(refusal(vec![key(None), other.clone()]), Some(InvalidKey::DuplicateKid));
+    assert_eq!(refusal(vec![key(Some("a")), key(Some("a"))]), None);
+    assert_eq!(refusal(vec![key(None), key(Some("a"))]), None);
     assert_eq!(refusal(vec![key(Some("a")), key(Some("A")), key(Some("")), key(Some("a "))]), None);
     // Of several keys, a token that names none means none.
-    let several = KeySet::new([key(Some("a")), key(Some("b"))]).expect("a key set");
+    let several = KeySet::new([other.with_kid("a"), key(Some("b"))]).expect("a key set");
     let layer = layer(JwtVerifier::builder(several).without_audience().build().expect("a verifier"), At::seconds(NOW));
     let signer = Signer::secret(super::SECRET);
     assert_eq!(verdict(&layer, signer.token(super::HEADER, CLAIMS)), Ok(Err(Kind::UnknownKey)));
@@ -227,9 +210,9 @@ fn of_the_keys_of_one_name_in_a_jwk_set_none_is_used() {
         key
     };
     for (keys, usable, skipped) in [
-        (vec![key(Some("twin"), X), key(Some("good"), X), key(Some("twin"), OTHER)], 1, 1),
-        (vec![key(Some("twin"), X), key(Some("twin"), X), key(Some("good"), X), key(Some("twin"), OTHER)], 1, 2),
-        (vec![key(Some("good"), X), key(None, X), key(None, OTHER)], 1, 1),
+        (vec![key(Some("twin"), X), key(Some("good"), X), key(Some("twin"), OTHER)], 1, 2),
+        (vec![key(Some("twin"), X), key(Some("twin"), X), key(Some("good"), X), key(Some("twin"), OTHER)], 1, 3),
+        (vec![key(Some("good"), X), key(None, X), key(None, OTHER)], 1, 2),
         (vec![key(Some("good"), X), key(Some("Good"), OTHER)], 2, 0),
     ] {
         let jwks = json!({ "keys": keys }).to_string();

@@ -5,16 +5,19 @@ mod credentials;
 mod encoding;
 mod header;
 mod keys;
+mod providers;
+mod purpose;
 mod random;
 mod supertokens;
 
-use tower_user_metadata::{AuthErrorKind, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::session::JwtVerifier;
+use tower_user_metadata::{AuthErrorKind, UserMetadataLayer};
 
 use crate::harness::{At, Outcome, layer, send_bearer};
 use crate::mint::Signer;
 
 pub(crate) const NOW: u64 = 1_800_000_000;
-pub(super) const SECRET: &[u8] = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
+pub(crate) const SECRET: &[u8] = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
 pub(crate) const HEADER: &str = r#"{"alg":"HS256"}"#;
 pub(crate) const CLAIMS: &str = r#"{"sub":"user-1","exp":1800003600}"#;
 

@@ -190,7 +190,7 @@ proptest! {
             0 => secret,
             _ => Signer::ed25519(pkcs8.expect("randomness").as_ref()),
         };
-        let verifier = tower_user_metadata::JwtVerifier::builder(signer.verification_key()).without_audience().build().expect("a verifier");
+        let verifier = tower_user_metadata::session::JwtVerifier::builder(signer.verification_key()).without_audience().build().expect("a verifier");
         let layer = crate::harness::layer(verifier, crate::harness::At::seconds(super::NOW));
         let good = signer.token(HEADER.replace("HS256", signer.alg()), CLAIMS);
         prop_assert!(matches!(bearer(&layer, good.as_bytes())?, Outcome::Accepted(_)));

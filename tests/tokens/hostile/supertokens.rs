@@ -1,7 +1,8 @@
 use http::Request;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::TokenSources;
 use tower_user_metadata::session::keys::{Algorithm, KeySet, VerificationKey};
-use tower_user_metadata::{AntiCsrf, AuthErrorKind as Kind, JwtVerifier, UserMetadataLayer};
+use tower_user_metadata::{AntiCsrf, AuthErrorKind as Kind, UserMetadataLayer};
 
 use super::{NOW, Verdict, all_get, verdict};
 use crate::harness::{At, Outcome, layer, send, send_bearer};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_user_metadata::JwtVerifier;
+use tower_user_metadata::session::JwtVerifier;
 use tower_user_metadata::session::keys::VerificationKey;
 
 fn leeway(key: VerificationKey) -> JwtVerifier {

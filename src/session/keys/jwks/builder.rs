@@ -7,13 +7,15 @@ use tokio::runtime::Handle;
 
 #[cfg(feature = "jwks-no-provider")]
 use super::client::HttpsClient;
-use super::control::Times;
 use super::fetch::Fetcher;
+use super::handle::Jwks;
 use super::source::Source;
-use super::{Algorithm, Jwks, JwksTransport, url};
+use super::times::Times;
+use super::transport::JwksTransport;
+use super::url;
 use crate::ConfigError;
 use crate::session::keys::InvalidKey;
-use crate::session::keys::algorithm::KeyType;
+use crate::session::keys::algorithm::{Algorithm, KeyType};
 
 const REFRESH_INTERVAL: Duration = Duration::from_secs(4 * 3600);
 const COOL_DOWN: Duration = Duration::from_secs(10);
@@ -23,6 +25,14 @@ const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 
 /// More than anybody means; within it no time overflows.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+impl Jwks {
+    /// A key server, and the algorithms that its keys are taken for; a key without `alg` is used with the first that
+    /// fits it.
+    pub fn builder(algorithms: impl IntoIterator<Item = Algorithm>) -> JwksBuilder {
+        JwksBuilder::new(algorithms.into_iter().collect())
+    }
+}
 
 /// A [`Jwks`] in the making.
 #[must_use]
@@ -38,7 +48,7 @@ pub struct JwksBuilder {
 }
 
 impl JwksBuilder {
-    pub(super) fn new(algorithms: Vec<Algorithm>) -> Self {
+    fn new(algorithms: Vec<Algorithm>) -> Self {
         Self {
             algorithms,
             urls: Vec::new(),
@@ -116,7 +126,7 @@ impl JwksBuilder {
     ///
     /// # Security
     ///
-    /// Whoever can answer in the place of that host sends keys of their own and signs in as anybody.
+    /// An attacker who can answer in the place of that host sends keys of their own, and signs in as any user.
     pub fn with_dangerous_plain_http(mut self) -> Self {
         self.allow_http = true;
         self

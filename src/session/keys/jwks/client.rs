@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -13,11 +13,19 @@ use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::{JwksError, JwksErrorKind as Kind, JwksTransport};
+use super::error::{JwksError, JwksErrorKind as Kind};
+use super::transport::JwksTransport;
 use crate::{ConfigError, tls};
 
 /// The largest header of a response, in bytes.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// Firewalls refuse requests without one, among them AWS's managed rules.
+const USER_AGENT: &str = concat!("tower-user-metadata/", env!("CARGO_PKG_VERSION"));
+
+/// What curl sends, so every key server has been tried with it: the API server of Kubernetes answers 406 to
+/// `application/json`, and the OWASP rules for firewalls refuse requests without this header.
+const ACCEPT: &str = "*/*";
 
 /// hyper's client: it knows nothing of redirects, proxies and cookies, and asks for no compressed body, so what is read
 /// is never more than what was sent.
@@ -59,6 +67,8 @@ impl JwksTransport for HttpsClient {
         let unreachable = |error| JwksError::new(Kind::Unreachable).with_source(error);
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = url.clone();
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
         let (head, body) =
             self.0.request(request).await.map_err(|error| unreachable(Box::new(error).into()))?.into_parts();
         let body = Limited::new(body, max_bytes).collect().await.map_err(|error| {

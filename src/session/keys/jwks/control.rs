@@ -1,25 +1,23 @@
-//! What is known about fetches: the one under way, when the next may begin, when it should, what came of the last.
+//! The state of the fetches: the one under way, when the next may begin and when it should, and the outcome of the last.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::error::JwksError;
 use super::fetch::Fetched;
+use super::schedule;
+use super::times::Times;
 use super::unknown::{MAX_KIDS, UnknownKids};
-use super::{Fetching, JwksError, schedule};
+
+/// A wait for the end of a fetch.
+pub(super) type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How long after its deadline a fetch is given up.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// How often keys are fetched, and for how long they are good.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    pub(super) refresh_interval: Duration,
-    pub(super) cool_down: Duration,
-    pub(super) fetch_deadline: Duration,
-    pub(super) max_stale: Duration,
-}
 
 pub(super) struct Control {
     flight: Option<Flight>,
@@ -89,7 +87,7 @@ impl Control {
         let asked = self.flight.take().map(|flight| flight.asked).unwrap_or_default();
         match result {
             Ok(fetched) => {
-                let found = |kid: &str| !kid.is_empty() && fetched.keys.find(Some(kid)).is_some();
+                let found = |kid: &str| !kid.is_empty() && fetched.keys.has_kid(kid);
                 self.unknown.forget(found);
                 for kid in asked.into_iter().filter(|kid| !found(kid)) {
                     self.unknown.miss(kid, started, times.cool_down);

@@ -8,9 +8,12 @@ use http::header::{AGE, CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, Response, StatusCode, Uri};
 use tokio::time::{Instant, timeout};
 
-use super::{JwksError, JwksErrorKind as Kind, JwksTransport, url};
-use crate::session::keys::set::MAX_JWKS_BYTES;
-use crate::session::keys::{Algorithm, KeySet};
+use super::error::{JwksError, JwksErrorKind as Kind};
+use super::transport::JwksTransport;
+use super::url;
+use crate::session::keys::algorithm::Algorithm;
+use crate::session::keys::jwk_set::MAX_JWKS_BYTES;
+use crate::session::keys::set::KeySet;
 
 /// The longest pause that a key server can ask for: a mistake in one header must not lock it out for a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -91,6 +94,7 @@ fn report(url: &Uri, keys: &KeySet) {
         let reasons: Vec<_> = keys.skipped().iter().map(|key| format!("{}: {}", key.index, key.reason)).collect();
         tracing::warn!(url, usable = keys.len(), skipped = reasons.len(), ?reasons, "keys were skipped");
     }
+    keys.report_ambiguous(&url);
     if keys.private() > 0 {
         tracing::warn!(url, keys = keys.private(), "the key server tells private keys; they must be replaced");
     }

@@ -1,14 +1,13 @@
-//! The two tasks: one fetch, and the upkeep that begins fetches by the schedule.
+//! The task of one fetch.
 
 use std::sync::{Arc, Weak};
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::error::{JwksError, JwksErrorKind};
 use super::fetch::{Fetched, Fetcher};
 use super::source::{Loaded, Source};
-use super::{JwksError, JwksErrorKind};
 
 /// The end of a fetch. It comes when this is dropped, so a task that panics, is aborted, or loses its runtime lands too.
 pub(super) struct Landing {
@@ -36,39 +35,6 @@ impl Drop for Landing {
         if let Some(source) = self.source.upgrade() {
             let interrupted = || Err(JwksError::new(JwksErrorKind::Interrupted));
             source.land(self.started, self.result.take().unwrap_or_else(interrupted));
-        }
-    }
-}
-
-/// The task that fetches by the schedule, for as long as the source lives.
-pub(super) struct Upkeep(Weak<Source>);
-
-impl Upkeep {
-    pub(super) fn new(source: &Arc<Source>) -> Self {
-        Self(Arc::downgrade(source))
-    }
-
-    pub(super) async fn run(self) {
-        loop {
-            let Some(source) = self.0.upgrade() else { return };
-            let Some(scheduled) = source.scheduled() else { return };
-            let rescheduled = Arc::clone(&source.rescheduled);
-            drop(source);
-            if timeout_at(scheduled, rescheduled.notified()).await.is_ok() {
-                continue;
-            }
-            let fetching = self.0.upgrade().and_then(|source| source.fetch(&Handle::current()));
-            if let Some(fetching) = fetching {
-                fetching.await;
-            }
-        }
-    }
-}
-
-impl Drop for Upkeep {
-    fn drop(&mut self) {
-        if let Some(source) = self.0.upgrade() {
-            source.no_longer_kept_up();
         }
     }
 }

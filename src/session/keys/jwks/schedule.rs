@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::control::Times;
+use super::times::Times;
 
 /// The shortest time between two fetches that a key server's `Cache-Control` can ask for.
 const MIN_REFRESH: Duration = Duration::from_secs(60);

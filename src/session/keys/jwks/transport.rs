@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Response, Uri};
 
-use super::JwksError;
+use super::error::JwksError;
 
 /// Carries requests to a key server; the crate's own does it by hyper and rustls.
 ///

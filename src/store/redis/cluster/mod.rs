@@ -19,7 +19,7 @@ use self::redirect::{Patience, Verdict};
 use super::address::Address;
 use super::connect::Connector;
 use super::error::{Cause, Failure};
-use super::query;
+use super::query_server;
 use super::server::{Call, Purpose, Server};
 use crate::store::StoreErrorKind;
 
@@ -155,7 +155,7 @@ impl Cluster {
         let mut failure = Failure::NotSent(Cause::new(StoreErrorKind::Unavailable, "no server of the Cluster answers"));
         for server in named.iter().chain(from_anywhere(known.servers())).chain(&self.seeds) {
             let mut question = Pipeline::new();
-            question.add_command(query::slots());
+            question.add_command(query_server::slots());
             let outcome = server.call(question, Purpose::Read, Instant::now() + PATIENCE_WITH_ONE).await;
             let answer = match outcome {
                 Ok(answers) => answers.into_iter().next().unwrap_or(Value::Nil),
@@ -226,7 +226,7 @@ async fn send(groups: Vec<Group>, calls: &[Call], purpose: Purpose<'_>, deadline
         let mut commands = Pipeline::with_capacity(open.len());
         for call in &open {
             if call.ask.is_some() {
-                commands.add_command(query::asking());
+                commands.add_command(query_server::asking());
             }
             if let Some(call) = calls.get(call.at) {
                 commands.add_command(call.command.clone());

@@ -1,4 +1,4 @@
-//! What the answers of a Cluster say about where to go, and for how long it is tried.
+//! Follows the redirections of a Cluster, and bounds for how long.
 
 use std::time::Duration;
 

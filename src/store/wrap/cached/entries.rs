@@ -22,25 +22,25 @@ const PART_BYTES: usize = 1024 * 1024;
 
 pub(super) struct Entries(Cache<UserId, Entry, Bytes>);
 
-/// What the store said of a user: the document, or that there is none.
+/// What the store answered about a user: the document, or that there is none.
 #[derive(Clone)]
 pub(super) struct Stored(pub(super) Option<Record>);
 
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) stored: Stored,
-    /// A time before which nothing of this can have been overtaken.
+    /// The answer was the latest one at this time or later.
     pub(super) as_of: Instant,
 }
 
 /// How fresh an answer has to be.
 #[derive(Clone, Copy)]
 pub(super) struct Fresh {
-    /// The longest time in which it may have been overtaken.
+    /// How long a document may be kept without a confirmation that it is still the latest.
     pub(super) max_age: Duration,
-    /// The longest time that it is kept while news of changes confirm it.
+    /// How long it may be kept while change notices confirm it.
     pub(super) longest: Duration,
-    /// All changes before this were told, and so have reached the entries. Looked up before the entry is.
+    /// All changes before this time were notified and applied to the entries. It is read before the entry is.
     pub(super) heard: Option<Instant>,
 }
 

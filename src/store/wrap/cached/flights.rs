@@ -1,6 +1,6 @@
-//! What is under way for each user, and so what may be kept.
+//! The loads and writes that are under way for each user, which decide what may be kept in the cache.
 //!
-//! The rules from which "a read misses no write through this cache" follows, by the store's own order of writes:
+//! A read misses no write through this cache, because of three rules and the store's own order of writes:
 //!
 //! 1. While a write of a user is under way, nothing is kept of that user and no load is shared: reads go to the store.
 //! 2. What a load answers is kept and shared only if no write of the user was under way from its beginning on, to its
@@ -11,8 +11,8 @@
 //! So whatever is kept or shared was the store's state at a time when no write was under way, and no write has begun
 //! since. A write whose future was dropped is over for these rules, although it may still happen in the store.
 //!
-//! A change that the store tells of ends what is kept and shared of the user, unless it led to just what is kept. While a
-//! write is under way, its answer is kept if the last change that was told led to it.
+//! A change notice removes the user's entry and ends a shared load, unless the entry is the very document that the change
+//! led to. While a write is under way, its answer is kept if the last notice led to it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -34,18 +34,18 @@ pub(super) struct Flights {
     users: Mutex<HashMap<UserId, Flight>>,
     /// Whether nothing is kept any more; changed under the lock of `users`.
     closed: AtomicBool,
-    /// Changed under the lock of `users`, after the entries that it does not confirm were taken out.
+    /// Changed under the lock of `users`, after the entries that it does not confirm were removed.
     heard: Heard,
 }
 
 enum Flight {
-    /// A load that readers may join, and which of its users this is.
+    /// A load that readers may join, and the position of this user in it.
     Load(Arc<Load>, usize),
     Writes {
         under_way: usize,
         /// Whether the last of them to end may answer something that is overtaken.
         crowded: bool,
-        /// The last change that the store told of meanwhile.
+        /// The last change notice that came meanwhile.
         last_change: Option<Change>,
     },
 }
@@ -148,7 +148,7 @@ impl Flights {
         self.drop_all(&mut self.lock());
     }
 
-    /// What changes from now on may not be told.
+    /// From now on there may be changes without a notice.
     pub(super) fn lost(&self) {
         let mut users = self.lock();
         self.heard.set(None);
@@ -181,7 +181,7 @@ impl Flights {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Flight>> {
-        // Whoever panics with the lock held leaves a flight too many, which costs shared loads, or an entry too few.
+        // A panic with the lock held leaves a flight too many, which costs shared loads, or an entry too few.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time before which all changes have been told.
+/// The time before which all changes have been notified.
 #[derive(Debug)]
 pub(super) struct Heard {
     origin: Instant,

@@ -1,4 +1,4 @@
-//! Follows what the store tells of changes, again and again.
+//! Subscribes to the change notices of the store, and again whenever the subscription ends.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,12 @@ use tokio::time::sleep;
 use super::flights::Flights;
 use crate::store::{Changes, StoreErrorKind};
 
-/// The pause after the first connection that was lost; it doubles with each that fails.
+/// The pause after a subscription that was lost; it doubles with each attempt that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Bounds for how often a connection is asked whether it still tells.
+/// Bounds for how often the store is asked to confirm that no notice is outstanding.
 const SHORTEST_PACE: Duration = Duration::from_millis(20);
 const LONGEST_PACE: Duration = Duration::from_secs(60);
 
@@ -23,7 +23,7 @@ const LONGEST_PACE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Listening {
     changes: Arc<dyn Changes>,
-    /// `Err`: for ever closed.
+    /// `Err`: closed for good.
     task: Mutex<Result<Option<AbortHandle>, Closed>>,
 }
 
@@ -71,7 +71,7 @@ async fn listen(changes: Arc<dyn Changes>, flights: Arc<Flights>, pace: Duration
         }
         if heard || pause.is_none() {
             let reason = error.source().map(ToString::to_string);
-            tracing::warn!(%error, reason, "a cache does not hear of changes, and goes on trying");
+            tracing::warn!(%error, reason, "a cache receives no change notices, and goes on trying");
             pause = None;
         }
         let now = pause.map_or(FIRST_PAUSE, |last| LONGEST_PAUSE.min(last * 2));
@@ -80,7 +80,7 @@ async fn listen(changes: Arc<dyn Changes>, flights: Arc<Flights>, pace: Duration
     }
 }
 
-/// Dropped when nothing is heard any more, for whatever reason.
+/// Dropped when the subscription ends, for whatever reason.
 struct Following<'a>(&'a Flights);
 
 impl Drop for Following<'_> {

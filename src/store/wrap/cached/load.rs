@@ -54,5 +54,7 @@ impl Load {
 }
 
 fn lost(why: &'static str) -> StoreError {
-    StoreError::new(StoreErrorKind::Internal).with_source(why)
+    let error = StoreError::new(StoreErrorKind::Internal).with_source(why);
+    error.log();
+    error
 }

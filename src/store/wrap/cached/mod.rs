@@ -51,8 +51,8 @@ use crate::user_id::UserId;
 ///   [`with_max_age`](Self::with_max_age), 5 seconds by default: a read answers the document as it was at some time in
 ///   the `max_age` before the read began, or later. [`invalidate`](Self::invalidate) ends the wait for one user, and
 ///   [`with_change_notices`](Self::with_change_notices) for all, where the store tells of changes.
-/// * A write through this cache **whose outcome is unknown**, since it failed so or its future was dropped, counts as one
-///   past it from then on.
+/// * A write through this cache **whose outcome is unknown**, because it failed so or its future was dropped, counts as a
+///   write past it from then on.
 ///
 /// That a user has no document is kept as well. Errors are not.
 ///
@@ -62,9 +62,8 @@ use crate::user_id::UserId;
 ///
 /// # Loads
 ///
-/// Of each user there is one load under way, and all who ask in the meantime wait for it; it goes on when the first of
-/// them is gone. [`get_many`](MetadataStore::get_many) loads what is missing in one call. An error reaches all who
-/// wait.
+/// Reads of the same user share one load. It goes on when the reader that began it is gone. [`get_many`](MetadataStore::get_many) loads what is missing in one call. An error reaches all
+/// readers of the load.
 ///
 /// Loads run as Tokio tasks, so reads need a Tokio runtime around them. They end when the store answers: put a
 /// [`TimeoutStore`](super::TimeoutStore) inside if it has no deadline.
@@ -78,7 +77,7 @@ pub struct CachedStore {
 }
 
 impl CachedStore {
-    /// Puts a cache of at most so many bytes before the store.
+    /// Puts a cache of at most `max_bytes` before the store.
     ///
     /// A document takes its JSON and about 128 bytes a root field, and about 512 bytes on top: 64 MiB hold some 23,000
     /// documents of 1 KiB with ten fields. When the room is used up, documents that were read least and longest ago make
@@ -95,7 +94,7 @@ impl CachedStore {
     }
 
     /// Sets how old a cached document may be, for reads through this handle and its later clones. Default 5 seconds:
-    /// long enough for a page that asks several times, and short enough that nobody files a bug.
+    /// long enough for a page that reads several times, and short enough for what people expect of a reload.
     ///
     /// With zero each read goes to the store.
     #[must_use]
@@ -104,22 +103,23 @@ impl CachedStore {
         self
     }
 
-    /// Listens to what the store tells of the writes of all processes, and drops what they overtake: a read misses them
-    /// for the time that the news takes, some milliseconds, and not for [`max_age`](Self::with_max_age).
+    /// Subscribes to the store's notices of the writes of all processes, and drops the documents that they change: a read
+    /// misses a write for the time that its notice takes, some milliseconds, and not for
+    /// [`max_age`](Self::with_max_age).
     ///
     /// A document that nobody writes is kept for `longest`, for reads through this handle and its later clones, as long
-    /// as the news come in: each quarter of `max_age` the cache makes sure that none are on their way. So `max_age` is
-    /// still how much a read can miss when the connection for the news goes silent. When it is known to be lost,
-    /// everything is dropped, and until there is a new one, documents are kept for `max_age` only. A new one is tried
-    /// for after 50 milliseconds, and then at intervals that double up to 5 seconds.
+    /// as the subscription works: four times in each `max_age` the cache asks the store to confirm that no notice is
+    /// outstanding. So a connection that goes silent makes a read miss no more than `max_age`. When the connection is
+    /// known to be lost, the cache drops everything, and keeps documents for `max_age` only until it is subscribed again.
+    /// It tries that after 50 milliseconds, and then at intervals that double up to 5 seconds.
     ///
-    /// `longest` is the bound for writers of whom the store does not tell, such as processes that opened it without
-    /// its option for that: a minute for most services.
+    /// `longest` bounds what a read may miss of writers without notices, such as processes that opened the store without
+    /// its option for them: a minute suits most services.
     ///
     /// # Errors
     ///
-    /// The store does not tell of changes ([`ConfigError::StoreOption`]): it is one that never does, or it was opened
-    /// without its option for that.
+    /// The store sends no notices ([`ConfigError::StoreOption`]): it is one that never does, or it was opened without
+    /// its option for them.
     #[cfg_attr(feature = "postgres-no-provider", doc = "", doc = "```no_run")]
     #[cfg_attr(not(feature = "postgres-no-provider"), doc = "", doc = "```ignore")]
     /// use std::time::Duration;
@@ -132,7 +132,7 @@ impl CachedStore {
     /// # }
     /// ```
     pub fn with_change_notices(mut self, longest: Duration) -> Result<Self, ConfigError> {
-        let problem = "the store does not tell of changes, or was opened without its option for that";
+        let problem = "the store sends no change notices, or was opened without its option for them";
         let changes =
             self.inner.changes().ok_or(ConfigError::StoreOption { option: "with_change_notices", problem })?;
         self.longest = longest;
@@ -140,14 +140,15 @@ impl CachedStore {
         Ok(self)
     }
 
-    /// Drops what is known of a user: each read that begins after this sees what was written before it.
+    /// Drops the document of a user: each read that begins after this sees what was written before it.
     ///
-    /// For news of writes past this cache, for example from another process. A load that is under way is not kept.
+    /// Call it when you learn of a write past this cache, for example by another process. The result of a load that is
+    /// under way is not kept.
     pub fn invalidate(&self, user: &UserId) {
         self.flights.invalidate(user);
     }
 
-    /// As [`invalidate`](Self::invalidate), of all users: for when such news may have been missed.
+    /// As [`invalidate`](Self::invalidate), of all users: for when you may have missed such writes.
     pub fn invalidate_all(&self) {
         self.flights.invalidate_all();
     }

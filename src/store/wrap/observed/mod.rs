@@ -63,10 +63,10 @@ use crate::user_id::UserId;
 ///
 /// [`close`](MetadataStore::close) is handed on and not observed.
 ///
-/// Waits are told by the stores that have pools: PostgreSQL, where a call that is gathered waits until its group has a
-/// connection, MariaDB, and Redis, where calls share a connection and wait when too many are under way. To make a
-/// connection is part of the wait, and a wait is part of the duration. A call that tries again waits again. A
-/// store of your own tells by [`PoolWait`](crate::store::PoolWait).
+/// Stores with a pool report how long a call waits: PostgreSQL, where a gathered call waits until its group has a
+/// connection; MariaDB; and Redis, where calls share a connection and wait when too many are under way. The time to open a
+/// connection is part of the wait, and the wait is part of the duration. A call that tries again waits again. A store of
+/// your own reports waits by [`PoolWait`](crate::store::PoolWait).
 ///
 /// Around and inside a [`CachedStore`](super::CachedStore), under two names, the numbers of calls tell how many reads
 /// the cache answered.

@@ -1,13 +1,13 @@
-//! What is asked of a server about itself and its Cluster.
+//! The commands that are about a server or its Cluster, and not about a key.
 
 use redis::{Cmd, RedisConnectionInfo, ServerError, Value, cmd};
 
+use super::error::refused;
+use super::refusal::is_unknown_command;
 use crate::store::StoreError;
-use crate::store::redis::error::refused;
-use crate::store::redis::refusal::is_unknown_command;
 
-/// Says who we are, and chooses the database.
-pub(in super::super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
+/// Authenticates and selects the database.
+pub(super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
     let mut commands = Vec::new();
     if let Some(password) = login.password() {
         let mut command = cmd("AUTH");
@@ -25,49 +25,64 @@ pub(in super::super) fn login(login: &RedisConnectionInfo) -> Vec<Cmd> {
     commands
 }
 
-/// Whether a refusal is of everything that a connection may ask.
-pub(in super::super) fn lets_nobody_in(refusal: &ServerError) -> bool {
+/// Whether the server refuses every command on this connection, not only the one that was sent.
+pub(super) fn refuses_everything(refusal: &ServerError) -> bool {
     let full = refusal.details().is_some_and(|text| text.starts_with("max number of clients"));
     matches!(refusal.code(), "NOAUTH" | "DENIED") || (refusal.code() == "ERR" && full)
 }
 
-pub(in super::super) fn server_kind() -> Cmd {
+pub(super) fn server_kind() -> Cmd {
     let mut command = cmd("INFO");
-    command.arg("cluster");
+    command.arg("server");
     command
 }
 
-/// Whether `INFO` tells that the server is one of a Cluster. A server that does not let us ask, or a proxy that does not know
-/// the command, is taken for one that is not.
-pub(in super::super) fn is_cluster(answer: &Value) -> Result<bool, StoreError> {
-    match answer {
-        Value::BulkString(text) => {
-            Ok(text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"cluster_enabled:1")))
-        }
-        Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => Ok(false),
-        Value::ServerError(error) if error.details().is_some_and(is_unknown_command) => Ok(false),
-        other => Err(refused(other.clone())),
-    }
+/// What a server is.
+#[derive(Debug, PartialEq)]
+pub(super) enum ServerKind {
+    Alone,
+    OfCluster,
+    /// It watches others, and keeps nothing.
+    Sentinel,
 }
 
-pub(in super::super) fn slots() -> Cmd {
+/// What `INFO` tells of a server. One that does not let us ask, or a proxy that does not know the command, is taken for one
+/// that stands alone.
+pub(super) fn kind(answer: &Value) -> Result<ServerKind, StoreError> {
+    let text = match answer {
+        Value::BulkString(text) => text,
+        Value::ServerError(error) if error.kind() == Some(redis::ServerErrorKind::NoPerm) => {
+            return Ok(ServerKind::Alone);
+        }
+        Value::ServerError(error) if error.details().is_some_and(is_unknown_command) => return Ok(ServerKind::Alone),
+        other => return Err(refused(other.clone())),
+    };
+    let mode = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"redis_mode:"));
+    Ok(match mode.unwrap_or_default().trim_ascii() {
+        b"cluster" => ServerKind::OfCluster,
+        b"sentinel" => ServerKind::Sentinel,
+        _ => ServerKind::Alone,
+    })
+}
+
+pub(super) fn slots() -> Cmd {
     let mut command = cmd("CLUSTER");
     command.arg("SLOTS");
     command
 }
 
 /// Lets a server take the next command for a slot that it is about to get.
-pub(in super::super) fn asking() -> Cmd {
+pub(super) fn asking() -> Cmd {
     cmd("ASKING")
 }
 
 /// What a server says of itself, which every user may ask.
-pub(in super::super) fn hello() -> Cmd {
+pub(super) fn hello() -> Cmd {
     cmd("HELLO")
 }
 
 /// Whether [`hello`] tells of a primary.
-pub(in super::super) fn is_primary(answer: &Value) -> bool {
+pub(super) fn is_primary(answer: &Value) -> bool {
     let Value::Map(lines) = answer else { return false };
     let text = |value: &Value| match value {
         Value::BulkString(text) => Some(text.clone()),
@@ -79,14 +94,14 @@ pub(in super::super) fn is_primary(answer: &Value) -> bool {
         .any(|(name, value)| text(name).as_deref() == Some(b"role") && text(value).as_deref() == Some(b"master"))
 }
 
-pub(in super::super) fn cluster_state() -> Cmd {
+pub(super) fn cluster_state() -> Cmd {
     let mut command = cmd("CLUSTER");
     command.arg("INFO");
     command
 }
 
 /// The number of primaries with slots, and the epoch, which changes when a slot gets another one.
-pub(in super::super) fn shape(answer: &Value) -> Option<(usize, u64)> {
+pub(super) fn shape(answer: &Value) -> Option<(usize, u64)> {
     let text = match answer {
         Value::BulkString(text) => std::str::from_utf8(text).ok()?,
         Value::VerbatimString { text, .. } => text,
