@@ -42,7 +42,6 @@ pub struct JwksBuilder {
     times: Times,
     offline_start: bool,
     allow_http: bool,
-    #[cfg_attr(not(feature = "jwks-no-provider"), expect(dead_code, reason = "a transport of one's own has its own"))]
     root_certificates: Vec<Vec<u8>>,
     transport: Option<Arc<dyn JwksTransport>>,
 }
