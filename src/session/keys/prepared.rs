@@ -110,12 +110,15 @@ mod tests {
         ours: Prepared,
     }
 
+    fn prepared(algorithm: Algorithm, material: Material<'_>) -> Prepared {
+        Prepared::new(algorithm, material).expect("a key of the algorithm")
+    }
+
     fn pairs() -> Vec<Pair> {
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
         let components = RsaPublicKeyComponents::<Vec<u8>>::from(rsa.public_key());
         let rsa_der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = rsa.as_der().expect("der");
         let rsa_pem = pem::encode(&pem::Pem::new("PRIVATE KEY", rsa_der.as_ref()));
-        let prepared = |algorithm, material| Prepared::new(algorithm, material).expect("a key of the algorithm");
         let curve = |algorithm, pair: EcdsaKeyPair| {
             let point = pair.public_key().as_ref();
             Pair {
