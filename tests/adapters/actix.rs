@@ -19,8 +19,7 @@ use tower_user_metadata::{
 
 use crate::cases;
 use crate::shared::{
-    Answer, Headers, admins, authenticator, authenticator_on, bearer, json, layer_answer, small_store, store_errors,
-    with_reason,
+    Answer, Headers, admins, authenticator_on, bearer, json, layer_answer, small_store, store_errors, with_reason,
 };
 
 async fn user_id(session: Session, metadata: UserMetadataHandle) -> String {
