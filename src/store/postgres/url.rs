@@ -165,17 +165,28 @@ impl<'a> Parts<'a> {
 /// The place behind the `@` that ends name and password, in which there may be a `?`, `/` or another `@`; 0 if there is
 /// none.
 fn end_of_credentials(rest: &str) -> usize {
-    // An `@` behind the name of a parameter is in its value.
+    // An `@` behind the name of a parameter is in its value; behind one that is not known, if there is a host before it
+    // and no password.
     let is_value = |at: usize| {
-        let parameter = rest[..at].split_once('?').and_then(|(_, query)| query.rsplit('&').next());
-        let name = parameter.and_then(|parameter| parameter.split_once('=')).map(|(name, _)| name);
-        name.is_some_and(|name| PARAMETERS.iter().any(|(known, _)| *known == name))
+        let Some((place, query)) = rest[..at].split_once('?') else { return false };
+        let parameter = query.rsplit('&').next().and_then(|parameter| parameter.split_once('='));
+        parameter.is_some_and(|(name, _)| PARAMETERS.iter().any(|(known, _)| *known == name) || is_place(place))
     };
     let Some(mut end) = rest.find('@').filter(|at| !is_value(*at)).map(|at| at + 1) else { return 0 };
     while let Some(more) = rest[end..].split(['/', '?']).next().and_then(|hosts| hosts.find('@')) {
         end += more + 1;
     }
     end
+}
+
+/// Whether a text can be hosts and a database only: what follows a colon, which would separate a password, is a port.
+fn is_place(text: &str) -> bool {
+    let hosts = text.split_once('/').map_or(text, |(hosts, _)| hosts);
+    text.contains('/')
+        && hosts.split(',').all(|host| {
+            let port = if host.starts_with('[') { host.split_once("]:") } else { host.split_once(':') };
+            port.is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        })
 }
 
 /// The parameters that the driver does not know, or of which it knows only some values.
@@ -419,6 +430,8 @@ mod tests {
                 format!("postgres://u:secret@h/app?{parameter}=secret"),
                 format!("postgres://u:secret@h/app?sslmode=require&{parameter}=secret"),
                 format!("postgres://u:secret@h/app?{parameter}"),
+                format!("postgres://h/app?{parameter}=secret@x"),
+                format!("postgres://h:5432,[::1]:5433/app?{parameter}=secret@x/y"),
             ] {
                 let error = Target::parse(&url, SECOND).err().unwrap_or_else(|| panic!("{url} is taken")).to_string();
                 assert!(error.contains(&format!("`{parameter}`")) && !error.contains("secret"), "{url}: {error}");
