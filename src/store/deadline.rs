@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+#[cfg(any(test, feature = "mariadb-no-provider", feature = "postgres-no-provider"))]
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
