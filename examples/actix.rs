@@ -1,7 +1,7 @@
 //! The application on actix-web. Run it with
 //!
 //! ```sh
-//! cargo run --example actix --features actix,sqlite
+//! cargo run --example actix --features actix,jwks,sqlite
 //! ```
 
 mod app;

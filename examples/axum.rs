@@ -1,7 +1,7 @@
 //! The application on axum. Run it with
 //!
 //! ```sh
-//! cargo run --example axum --features axum,sqlite
+//! cargo run --example axum --features axum,jwks,sqlite
 //! ```
 
 mod app;

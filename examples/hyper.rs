@@ -1,7 +1,7 @@
 //! The application on hyper and Tower, without a framework. Run it with
 //!
 //! ```sh
-//! cargo run --example hyper --features sqlite
+//! cargo run --example hyper --features jwks,sqlite
 //! ```
 
 mod app;

@@ -2,7 +2,7 @@
 //! it listens by itself. Run it with
 //!
 //! ```sh
-//! cargo run --example lambda --features axum,lambda,sqlite
+//! cargo run --example lambda --features axum,jwks,lambda,sqlite
 //! ```
 
 mod app;

@@ -1,7 +1,7 @@
 //! The application on poem. Run it with
 //!
 //! ```sh
-//! cargo run --example poem --features poem,sqlite
+//! cargo run --example poem --features jwks,poem,sqlite
 //! ```
 
 mod app;

@@ -1,7 +1,7 @@
 //! The application on Rocket. Run it with
 //!
 //! ```sh
-//! cargo run --example rocket --features rocket,sqlite
+//! cargo run --example rocket --features jwks,rocket,sqlite
 //! ```
 
 mod app;

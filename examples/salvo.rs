@@ -1,7 +1,7 @@
 //! The application on salvo. Run it with
 //!
 //! ```sh
-//! cargo run --example salvo --features salvo,sqlite
+//! cargo run --example salvo --features jwks,salvo,sqlite
 //! ```
 
 mod app;

@@ -1,7 +1,7 @@
 //! The application on tonic, as gRPC services. Run it with
 //!
 //! ```sh
-//! cargo run --example tonic --features tonic,sqlite
+//! cargo run --example tonic --features jwks,sqlite,tonic
 //! ```
 //!
 //! The services of `examples/app/user_metadata.proto` are written by hand, so that no compiler of such files is needed.

@@ -1,7 +1,7 @@
 //! The application on warp. Run it with
 //!
 //! ```sh
-//! cargo run --example warp --features warp,sqlite
+//! cargo run --example warp --features jwks,sqlite,warp
 //! ```
 
 mod app;

@@ -107,6 +107,8 @@ pub mod metadata;
 pub mod session;
 pub mod store;
 mod store_error;
+#[cfg(feature = "_tls")]
+mod tls;
 mod user_id;
 
 pub use authenticator::{Authenticated, Authentication, Authenticator};

@@ -94,6 +94,15 @@ pub enum ConfigError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// TLS is needed, and the process has no provider of cryptography for rustls.
+    #[error(
+        "rustls has no provider of cryptography: install one for the process, or use the feature of this crate without \
+         `-no-provider`"
+    )]
+    NoTlsProvider,
+    /// There is no client that could ask the key server.
+    #[error("the HTTPS client of key servers needs the feature `jwks`, `jwks-ring` or `jwks-no-provider`")]
+    NoJwksTransport,
     /// The key server could not be reached at start-up.
     #[error("the key server could not be reached at start-up")]
     JwksUnavailable(#[source] Box<dyn Error + Send + Sync>),
@@ -147,7 +156,12 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
+    #[cfg(any(
+        feature = "mariadb-no-provider",
+        feature = "postgres-no-provider",
+        feature = "redis-no-provider",
+        feature = "sqlite"
+    ))]
     pub(crate) fn unknown_store_parameter(name: &str, known: &'static str) -> Self {
         // What is no name may be a part of a password.
         let is_name = (1..=64).contains(&name.len())

@@ -8,7 +8,12 @@ mod error;
 mod limits;
 mod record;
 mod rules;
-#[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(
+    feature = "mariadb-no-provider",
+    feature = "postgres-no-provider",
+    feature = "redis-no-provider",
+    feature = "sqlite"
+))]
 mod stored;
 #[cfg(feature = "sqlite")]
 mod text;

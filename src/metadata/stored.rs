@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document::Metadata;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres-no-provider")]
 use crate::json;
 
 type Fields = IndexMap<Arc<str>, Arc<RawValue>>;
@@ -16,14 +16,14 @@ type Fields = IndexMap<Arc<str>, Arc<RawValue>>;
 impl Metadata {
     /// Reads a document that [`to_json`](Self::to_json) wrote, from where it was stored: quicker, since what the strict
     /// reader looks for was looked for when the document came in. `None`: this is not such a document.
-    #[cfg(any(feature = "mariadb", feature = "redis", feature = "sqlite"))]
+    #[cfg(any(feature = "mariadb-no-provider", feature = "redis-no-provider", feature = "sqlite"))]
     pub(crate) fn from_stored(text: &[u8]) -> Option<Self> {
         read(text, |value| Arc::from(value.to_owned())).map(|fields| Self { fields: Arc::new(fields) })
     }
 
     /// As `from_stored`, for the text that Postgres writes of a `jsonb`: with spaces between the tokens, which are not
     /// kept.
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "postgres-no-provider")]
     pub(crate) fn from_jsonb(text: &[u8]) -> Option<Self> {
         read(text, without_spaces).map(|fields| Self { fields: Arc::new(fields) })
     }
@@ -38,7 +38,7 @@ fn read(text: &[u8], keep: fn(&RawValue) -> Arc<RawValue>) -> Option<Fields> {
 }
 
 /// A copy of a value without the white space between its tokens.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres-no-provider")]
 fn without_spaces(value: &RawValue) -> Arc<RawValue> {
     let nested = value.get().starts_with(['{', '[']);
     // What is left is JSON still, so there is always a dense copy.
@@ -91,7 +91,7 @@ impl Visitor<'_> for Name {
     }
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(all(test, feature = "postgres-no-provider"))]
 mod spaced {
     use crate::metadata::Metadata;
 

@@ -36,15 +36,15 @@ pub async fn connect(url: &str) -> Result<Arc<dyn MetadataStore>, ConfigError> {
     match scheme {
         "memory" if !matches!(rest, "" | "//") => Err(url::problem("nothing follows `memory:`")),
         "memory" => Ok(Arc::new(MemoryStore::new())),
-        #[cfg(feature = "redis")]
+        #[cfg(feature = "redis-no-provider")]
         "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster" => {
             Ok(Arc::new(super::RedisStore::connect(url).await?))
         }
-        #[cfg(feature = "mariadb")]
+        #[cfg(feature = "mariadb-no-provider")]
         "mariadb" | "mysql" => Ok(Arc::new(super::MariadbStore::connect(url).await?)),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::connect(url).await?)),
-        #[cfg(feature = "postgres")]
+        #[cfg(feature = "postgres-no-provider")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(url).await?)),
         // What is no scheme may be a part of a password.
         _ if !is_scheme(scheme) => Err(url::problem("it begins with no scheme, such as `postgres:`")),

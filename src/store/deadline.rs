@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+#[cfg(any(test, feature = "mariadb-no-provider", feature = "postgres-no-provider"))]
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
@@ -25,7 +26,7 @@ thread_local! {
 pub(super) struct Late;
 
 /// When a call that begins now must be over.
-#[cfg(any(feature = "mariadb", feature = "postgres"))]
+#[cfg(any(feature = "mariadb-no-provider", feature = "postgres-no-provider"))]
 pub(super) fn ends(deadline: Duration) -> Instant {
     let now = Instant::now();
     // A deadline past what the clock can count is none: a year is as good.

@@ -46,19 +46,24 @@
 mod capabilities;
 mod changes;
 mod connect;
-#[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(
+    feature = "mariadb-no-provider",
+    feature = "postgres-no-provider",
+    feature = "redis-no-provider",
+    feature = "sqlite"
+))]
 mod deadline;
 mod error_context;
 mod ext;
-#[cfg(any(feature = "mariadb", feature = "postgres"))]
+#[cfg(any(feature = "mariadb-no-provider", feature = "postgres-no-provider"))]
 mod failure;
-#[cfg(feature = "mariadb")]
+#[cfg(feature = "mariadb-no-provider")]
 mod mariadb;
 mod memory;
 mod namespace;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres-no-provider")]
 mod postgres;
-#[cfg(feature = "redis")]
+#[cfg(feature = "redis-no-provider")]
 mod redis;
 mod shares;
 #[cfg(feature = "sqlite")]
@@ -78,13 +83,13 @@ pub use changes::{Change, ChangeListener, Changes};
 pub use connect::connect;
 pub use error_context::ErrorContext;
 pub use ext::MetadataStoreExt;
-#[cfg(feature = "mariadb")]
+#[cfg(feature = "mariadb-no-provider")]
 pub use mariadb::{MariadbOptions, MariadbStore};
 pub use memory::MemoryStore;
 pub use namespace::{InvalidNamespace, Namespace};
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres-no-provider")]
 pub use postgres::{PostgresOptions, PostgresStore};
-#[cfg(feature = "redis")]
+#[cfg(feature = "redis-no-provider")]
 pub use redis::{RedisOptions, RedisStore};
 pub(crate) use shares::{Share, Shares};
 #[cfg(feature = "sqlite")]

@@ -18,14 +18,14 @@ pub(super) fn problem(problem: &'static str) -> ConfigError {
 }
 
 /// The parameters behind the question mark, with their values as they are.
-#[cfg(any(feature = "mariadb", feature = "postgres"))]
+#[cfg(any(feature = "mariadb-no-provider", feature = "postgres-no-provider"))]
 pub(super) fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
     parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
 }
 
 /// The text that a percent-encoded one stands for.
-#[cfg(any(feature = "mariadb", feature = "postgres"))]
+#[cfg(any(feature = "mariadb-no-provider", feature = "postgres-no-provider"))]
 pub(super) fn decoded(text: &str) -> Result<String, ConfigError> {
     let malformed = || problem("a part of it is not percent-encoded UTF-8");
     let mut parts = text.split('%');
@@ -41,7 +41,7 @@ pub(super) fn decoded(text: &str) -> Result<String, ConfigError> {
     String::from_utf8(bytes).map_err(|_| malformed())
 }
 
-#[cfg(all(test, any(feature = "mariadb", feature = "postgres")))]
+#[cfg(all(test, any(feature = "mariadb-no-provider", feature = "postgres-no-provider")))]
 mod tests {
     use super::*;
 

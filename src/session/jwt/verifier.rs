@@ -54,9 +54,6 @@ impl JwtVerifier {
     }
 
     pub(super) fn new(keys: Arc<dyn KeySource>, rules: Rules, cache_bytes: usize) -> Self {
-        // For applications that also call `jsonwebtoken` and have several of its providers compiled in: without a
-        // choice its first call would panic. An `Err` means that somebody chose already, which is as good.
-        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let cache = (cache_bytes > 0).then(|| SessionCache::new(cache_bytes));
         Self(Arc::new(Inner { keys, rules, cache, headers: SeenHeaders::default(), warnings: Warnings::new() }))
     }

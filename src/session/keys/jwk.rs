@@ -3,6 +3,7 @@
 //! A JWK is one strict JSON object, and what it says of its use must allow verifying. A member that is `null` is one that
 //! is not there, as libraries write what they do not know.
 
+use jsonwebtoken::jwk::{KeyOperations, PublicKeyUse};
 use serde::de::DeserializeOwned;
 
 use super::InvalidKey;
@@ -90,10 +91,11 @@ impl Jwk {
     /// RFC 7517 sections 4.2 and 4.3: a key that says what it is for must say that it verifies. A list of no operations
     /// says nothing.
     fn check_use(&self) -> Result<(), InvalidKey> {
-        let key_use = self.member::<String>("use")?.is_none_or(|key_use| key_use == "sig");
-        let operations: Vec<String> = self.member("key_ops")?.unwrap_or_default();
-        let verifies = operations.is_empty() || operations.iter().any(|operation| operation == "verify");
-        if key_use && verifies { Ok(()) } else { Err(InvalidKey::WrongUse) }
+        let key_use: Option<PublicKeyUse> = self.member("use")?;
+        let operations: Vec<KeyOperations> = self.member("key_ops")?.unwrap_or_default();
+        let signs = key_use.is_none_or(|key_use| key_use == PublicKeyUse::Signature);
+        let verifies = operations.is_empty() || operations.contains(&KeyOperations::Verify);
+        if signs && verifies { Ok(()) } else { Err(InvalidKey::WrongUse) }
     }
 
     /// The uncompressed point (SEC 1 section 2.3.3) of coordinates that may have lost or got zeros before them.

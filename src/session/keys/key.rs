@@ -1,10 +1,8 @@
 use std::fmt;
 
-use jsonwebtoken::DecodingKey;
-
 use super::algorithm::{Algorithm, KeyType};
 use super::number::significant;
-use super::prepared::Prepared;
+use super::prepared::{Material, Prepared};
 use super::{InvalidKey, pem, rsa, secret};
 
 /// One key with one algorithm, checked when it is loaded. `Debug` prints the algorithm only.
@@ -51,7 +49,7 @@ impl VerificationKey {
         let secret = secret.as_ref();
         let KeyType::Secret(min_bytes) = algorithm.key_type() else { return Err(InvalidKey::WrongType) };
         secret::check(secret, min_bytes)?;
-        Self::new(algorithm, &DecodingKey::from_secret(secret).map_err(|_| InvalidKey::SecretTooShort)?)
+        Self::new(algorithm, Material::Secret(secret))
     }
 
     /// Sets the name by which tokens ask for this key. Without one it takes tokens of any `kid` for which no key is named;
@@ -88,7 +86,7 @@ impl VerificationKey {
         // aws-lc refuses zeros before a number.
         let (n, e) = (significant(n), significant(e));
         rsa::check(n, e)?;
-        Self::new(algorithm, &DecodingKey::from_rsa_raw_components(n, e))
+        Self::new(algorithm, Material::Rsa { n, e })
     }
 
     /// From an uncompressed point (SEC 1 section 2.3.3).
@@ -101,18 +99,18 @@ impl VerificationKey {
         if !on_curve {
             return Err(InvalidKey::InvalidPoint);
         }
-        Self::new(algorithm, &DecodingKey::from_ec_der(point))
+        Self::new(algorithm, Material::Point(point))
     }
 
     pub(super) fn ed25519(x: &[u8]) -> Result<Self, InvalidKey> {
         if !pem::is_ed25519_point(x) {
             return Err(InvalidKey::InvalidPoint);
         }
-        Self::new(Algorithm::EdDSA, &DecodingKey::from_ed_der(x))
+        Self::new(Algorithm::EdDSA, Material::Point(x))
     }
 
-    fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, InvalidKey> {
-        let key = Prepared::new(algorithm, key).ok_or(InvalidKey::Malformed)?;
+    fn new(algorithm: Algorithm, material: Material<'_>) -> Result<Self, InvalidKey> {
+        let key = Prepared::new(algorithm, material).ok_or(InvalidKey::Malformed)?;
         Ok(Self { kid: None, algorithm, key })
     }
 }

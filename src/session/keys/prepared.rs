@@ -6,7 +6,6 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
     RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
-use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 
 use super::algorithm::Algorithm;
 
@@ -15,6 +14,19 @@ use super::algorithm::Algorithm;
 pub(super) enum Prepared {
     Public(ParsedPublicKey),
     Secret(Box<hmac::Key>),
+}
+
+/// What a key is made of, before it is prepared.
+#[derive(Clone, Copy)]
+pub(super) enum Material<'a> {
+    /// Numbers without zeros before them, which aws-lc refuses.
+    Rsa {
+        n: &'a [u8],
+        e: &'a [u8],
+    },
+    /// A point of a curve: uncompressed (SEC 1 section 2.3.3), or of Ed25519 (RFC 8032).
+    Point(&'a [u8]),
+    Secret(&'a [u8]),
 }
 
 /// How the signatures of an algorithm are checked.
@@ -26,15 +38,15 @@ enum Check {
 
 impl Prepared {
     /// `None`: the key is not one of the algorithm.
-    pub(super) fn new(algorithm: Algorithm, key: &DecodingKey) -> Option<Self> {
-        match (check(algorithm), key.kind()) {
-            (Check::Rsa(parameters), DecodingKeyKind::RsaModulusExponent { n, e }) => {
+    pub(super) fn new(algorithm: Algorithm, material: Material<'_>) -> Option<Self> {
+        match (check(algorithm), material) {
+            (Check::Rsa(parameters), Material::Rsa { n, e }) => {
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).ok().map(Self::Public)
             }
-            (Check::Curve(algorithm), DecodingKeyKind::SecretOrDer(point)) => {
+            (Check::Curve(algorithm), Material::Point(point)) => {
                 ParsedPublicKey::new(algorithm, point).ok().map(Self::Public)
             }
-            (Check::Hmac(algorithm), DecodingKeyKind::SecretOrDer(secret)) => {
+            (Check::Hmac(algorithm), Material::Secret(secret)) => {
                 Some(Self::Secret(Box::new(hmac::Key::new(algorithm, secret))))
             }
             _ => None,
@@ -84,42 +96,69 @@ mod tests {
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
     };
-    use jsonwebtoken::EncodingKey;
     use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+    use jsonwebtoken::{DecodingKey, EncodingKey};
 
+    use super::super::algorithm::KeyType;
     use super::*;
 
-    /// A pair of keys for each algorithm.
-    fn pairs() -> Vec<(Algorithm, EncodingKey, DecodingKey)> {
+    /// A pair of keys for an algorithm, as `jsonwebtoken` has them, and the public one as we do.
+    struct Pair {
+        algorithm: Algorithm,
+        private: EncodingKey,
+        public: DecodingKey,
+        ours: Prepared,
+    }
+
+    fn prepared(algorithm: Algorithm, material: Material<'_>) -> Prepared {
+        Prepared::new(algorithm, material).expect("a key of the algorithm")
+    }
+
+    fn pairs() -> Vec<Pair> {
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
         let components = RsaPublicKeyComponents::<Vec<u8>>::from(rsa.public_key());
         let rsa_der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = rsa.as_der().expect("der");
         let rsa_pem = pem::encode(&pem::Pem::new("PRIVATE KEY", rsa_der.as_ref()));
-        let rsa_private = || EncodingKey::from_rsa_pem(rsa_pem.as_bytes()).expect("a key");
-        let rsa_public = || DecodingKey::from_rsa_raw_components(&components.n, &components.e);
-        let curve = |pair: EcdsaKeyPair| {
-            let private = EncodingKey::from_ec_der(pair.to_pkcs8v1().expect("der").as_ref());
-            (private, DecodingKey::from_ec_der(pair.public_key().as_ref()))
+        let curve = |algorithm, pair: EcdsaKeyPair| {
+            let point = pair.public_key().as_ref();
+            Pair {
+                algorithm,
+                private: EncodingKey::from_ec_der(pair.to_pkcs8v1().expect("der").as_ref()),
+                public: DecodingKey::from_ec_der(point),
+                ours: prepared(algorithm, Material::Point(point)),
+            }
         };
-        let p256 = curve(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"));
-        let p384 = curve(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key"));
         let ed = Ed25519KeyPair::generate().expect("a key");
-        let ed_private = EncodingKey::from_ed_der(ed.to_pkcs8v1().expect("der").as_ref());
+        let ed_point = ed.public_key().as_ref();
         let mut pairs = vec![
-            (Algorithm::ES256, p256.0, p256.1),
-            (Algorithm::ES384, p384.0, p384.1),
-            (Algorithm::EdDSA, ed_private, DecodingKey::from_ed_der(ed.public_key().as_ref())),
+            curve(Algorithm::ES256, EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key")),
+            curve(Algorithm::ES384, EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key")),
+            Pair {
+                algorithm: Algorithm::EdDSA,
+                private: EncodingKey::from_ed_der(ed.to_pkcs8v1().expect("der").as_ref()),
+                public: DecodingKey::from_ed_der(ed_point),
+                ours: prepared(Algorithm::EdDSA, Material::Point(ed_point)),
+            },
         ];
         for name in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] {
-            pairs.push((name.parse().expect("a name"), rsa_private(), rsa_public()));
+            let algorithm = name.parse().expect("a name");
+            let (n, e) = (&components.n[..], &components.e[..]);
+            pairs.push(Pair {
+                algorithm,
+                private: EncodingKey::from_rsa_pem(rsa_pem.as_bytes()).expect("a key"),
+                public: DecodingKey::from_rsa_raw_components(n, e),
+                ours: prepared(algorithm, Material::Rsa { n, e }),
+            });
         }
         for name in ["HS256", "HS384", "HS512"] {
+            let algorithm = name.parse().expect("a name");
             let secret = [7; 64];
-            pairs.push((
-                name.parse().expect("a name"),
-                EncodingKey::from_secret(&secret).expect("not empty"),
-                DecodingKey::from_secret(&secret).expect("not empty"),
-            ));
+            pairs.push(Pair {
+                algorithm,
+                private: EncodingKey::from_secret(&secret).expect("not empty"),
+                public: DecodingKey::from_secret(&secret).expect("not empty"),
+                ours: prepared(algorithm, Material::Secret(&secret)),
+            });
         }
         pairs
     }
@@ -127,15 +166,14 @@ mod tests {
     /// Each signature of `jsonwebtoken` verifies as it does there, and none with another message or in a changed form.
     #[test]
     fn it_judges_as_jsonwebtoken_does() {
-        for (algorithm, private, public) in pairs() {
+        for Pair { algorithm, private, public, ours } in pairs() {
             let theirs: jsonwebtoken::Algorithm = algorithm.name().parse().expect("a name of theirs");
             let signer = (DEFAULT_PROVIDER.signer_factory)(&theirs, &private).expect("a signer");
             let verifier = (DEFAULT_PROVIDER.verifier_factory)(&theirs, &public).expect("a verifier");
-            let prepared = Prepared::new(algorithm, &public).expect("a key of the algorithm");
-            assert!(prepared.is_same(&prepared.clone()), "{algorithm}");
+            assert!(ours.is_same(&ours.clone()), "{algorithm}");
             let signature = signer.sign(b"message");
-            assert!(prepared.verifies(b"message", &signature), "{algorithm}");
-            assert!(!prepared.verifies(b"messagf", &signature), "{algorithm}");
+            assert!(ours.verifies(b"message", &signature), "{algorithm}");
+            assert!(!ours.verifies(b"messagf", &signature), "{algorithm}");
 
             let mut changed = vec![Vec::new(), [&signature[..], &[0]].concat(), [&[0], &signature[..]].concat()];
             changed.push(signature[..signature.len() - 1].to_vec());
@@ -147,7 +185,7 @@ mod tests {
             }
             for other in changed {
                 let expected = verifier.verify(b"message", &other).is_ok();
-                assert_eq!(prepared.verifies(b"message", &other), expected, "{algorithm} {other:?}");
+                assert_eq!(ours.verifies(b"message", &other), expected, "{algorithm} {other:?}");
                 assert!(!expected, "{algorithm} {other:?}");
             }
         }
@@ -155,13 +193,26 @@ mod tests {
 
     #[test]
     fn a_key_of_another_kind_is_not_taken() {
-        let pairs = pairs();
-        for (algorithm, _, _) in &pairs {
-            for (other, _, public) in &pairs {
-                // Any bytes are a secret, and only the length of a point tells its curve.
-                if other.key_type() != algorithm.key_type() && !algorithm.name().starts_with("HS") {
-                    assert!(Prepared::new(*algorithm, public).is_none(), "{other} as {algorithm}");
-                }
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let components = RsaPublicKeyComponents::<Vec<u8>>::from(rsa.public_key());
+        let p256 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+        let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key");
+        let ed = Ed25519KeyPair::generate().expect("a key");
+        let materials = [
+            (KeyType::Rsa, Material::Rsa { n: &components.n, e: &components.e }),
+            (KeyType::P256, Material::Point(p256.public_key().as_ref())),
+            (KeyType::P384, Material::Point(p384.public_key().as_ref())),
+            (KeyType::Ed25519, Material::Point(ed.public_key().as_ref())),
+            (KeyType::Secret(64), Material::Secret(&[7; 64])),
+        ];
+        for pair in pairs() {
+            for (key_type, material) in materials {
+                let fits = match (pair.algorithm.key_type(), key_type) {
+                    (KeyType::Secret(_), KeyType::Secret(_)) => true,
+                    (wanted, given) => wanted == given,
+                };
+                let taken = Prepared::new(pair.algorithm, material).is_some();
+                assert_eq!(taken, fits, "{key_type:?} as {}", pair.algorithm);
             }
         }
     }

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use mysql_async::{Opts, OptsBuilder, SslOpts};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::ConfigError;
 use crate::store::url::{self, check, decoded, problem};
+use crate::{ConfigError, tls};
 
 /// How many prepared statements a connection keeps: those of this store, and one for each power of two in `get_many`.
 const STATEMENTS: usize = 32;
@@ -111,9 +112,9 @@ impl Parameters {
         if self.mode == Mode::Disabled {
             return Ok(None);
         }
-        // The driver asks for the provider of the process, and panics where two are compiled in and none is chosen; an
-        // error says that one is chosen already.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        // The driver asks rustls for the provider of the process and takes no other; rustls panics where two are compiled in
+        // and none is installed. An error says that somebody installed one meanwhile.
+        let _ = CryptoProvider::install_default(CryptoProvider::clone(&*tls::provider()?));
         let opts = match self.mode {
             Mode::VerifyIdentity => {
                 let roots = self.roots(certificates)?.iter().map(|root| root.to_vec().into()).collect();

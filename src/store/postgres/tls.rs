@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::ConfigError;
+use crate::{ConfigError, tls};
 
 /// Who may be on the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,7 @@ pub(super) fn connector(
             "the URL says neither `sslmode=verify-full` nor `verify-ca`, so no certificate would be looked at";
         return Err(ConfigError::StoreOption { option: "with_root_certificate", problem });
     }
-    // The provider is named: the process may have another, or none, as its default.
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = tls::provider()?;
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| ConfigError::StoreUrl { problem: "there is no version of TLS" })?;

@@ -194,7 +194,7 @@ pub(super) fn tls(root_certificates: &[Vec<u8>]) -> Result<TlsConnector, ConfigE
         return Err(invalid("the system has none and none was given"));
     }
     // The provider is named: the process may have another, or none, as its default.
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    let config = ClientConfig::builder_with_provider(crate::tls::provider()?)
         .with_safe_default_protocol_versions()
         .map_err(|_| invalid("no version of TLS is compiled in"))?
         .with_root_certificates(roots)

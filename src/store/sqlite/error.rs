@@ -89,6 +89,11 @@ pub(super) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// Whether the file was opened for reading only; not where the reason is its directory.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    failure(error).is_some_and(|failure| failure.extended_code == ffi::SQLITE_READONLY)
+}
+
 fn failure(error: &Error) -> Option<ffi::Error> {
     match error {
         Error::SqliteFailure(failure, _) | Error::SqlInputError { error: failure, .. } => Some(*failure),

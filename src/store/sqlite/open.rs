@@ -22,9 +22,6 @@ use super::writer::{self, WriteQueue};
 use crate::ConfigError;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// How long one attempt waits for a lock; between attempts the thread looks who still waits for it.
-const ATTEMPT: Duration = Duration::from_millis(50);
-
 const READ_ONLY: &str = "this process has no right to write to it, or it is on a read-only file system";
 
 /// What the threads of a store share with its handles.
@@ -117,22 +114,20 @@ struct Started {
 
 fn start(options: &SqliteOptions, path: &Path, reads: &Arc<ReadQueue>) -> Result<Started, Failure> {
     let file = file(path, options.creates)?;
-    let connect = |access, patience, power_cut_safe| {
-        patiently(options.deadline, || connect(&file, access, patience, power_cut_safe))
-    };
+    let connect = |access, power_cut_safe| patiently(options.deadline, || connect(&file, access, power_cut_safe));
     let (read_write, read_only) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
 
-    let mut writer = connect(read_write, ATTEMPT, options.power_cut_safe)?;
+    let writer = connect(read_write, options.power_cut_safe)?;
     query::cache_pages(&writer)?;
     patiently(options.deadline, || schema::prepare(&writer, path))?;
-    let (checkpoints, checkpointer) = checkpoint::watch(&mut writer)?;
+    let (checkpoints, checkpointer) = checkpoint::watch(&writer)?;
 
     // Safe also where writes are not synced: a page must be in the database for good before the log overwrites it.
-    let beside = connect(read_write, checkpoint::PATIENCE, true)?;
+    let beside = connect(read_write, true)?;
     let mut threads = vec![spawn("metadata-checkpoints", move || checkpointer.run(&beside))?];
     let (ready, started) = mpsc::channel();
     for _ in 0..options.readers {
-        let reader = connect(read_only, ATTEMPT, true)?;
+        let reader = connect(read_only, true)?;
         let (queue, ready) = (reads.clone(), ready.clone());
         let (namespace, deadline) = (options.namespace.clone(), options.deadline);
         threads.push(spawn("metadata-reader", move || {
@@ -184,14 +179,14 @@ fn file(path: &Path, creates: bool) -> Result<PathBuf, Failure> {
     existing().map_err(|error| no_file(path, error))
 }
 
-fn connect(path: &Path, access: OpenFlags, patience: Duration, power_cut_safe: bool) -> Result<Connection, Failure> {
+fn connect(path: &Path, access: OpenFlags, power_cut_safe: bool) -> Result<Connection, Failure> {
     // Each connection is used by one thread at a time, so SQLite need not lock it.
     let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && connection.is_readonly("main")? {
+    query::be_patient(&mut connection)?;
+    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && query::is_read_only(&connection)? {
         // SQLite opens for reading what it cannot open for writing.
         return Err(no_file(path, io::Error::new(io::ErrorKind::PermissionDenied, READ_ONLY)));
     }
-    query::be_patient(&mut connection, patience)?;
     query::configure(&connection, power_cut_safe, checkpoint::LOG_BYTES)?;
     Ok(connection)
 }

@@ -9,6 +9,10 @@ use crate::metadata::{Metadata, Record, Version};
 use crate::store::{Namespace, StoreError};
 use crate::user_id::UserId;
 
+/// How long one attempt waits for a lock: a thread looks between attempts who still waits for it, and the writer waits for
+/// checkpoints.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// What marks a database file as one of this crate: `TUMD`.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"TUMD");
 
@@ -83,6 +87,23 @@ pub(super) fn migrate(connection: &Connection, step: &str, version: u32) -> Resu
     connection.pragma_update(None, "user_version", version)
 }
 
+/// Tells whether the file was opened for reading, by a write that is undone: `Connection::is_readonly` takes another type in
+/// each of several versions of rusqlite, and `BEGIN IMMEDIATE` succeeds. This write needs no schema, which could not be
+/// read where the log cannot be made.
+pub(super) fn is_read_only(connection: &Connection) -> Result<bool> {
+    connection.execute(BEGIN_READ, ())?;
+    let written = connection.pragma_update(None, "user_version", 0);
+    if !connection.is_autocommit() {
+        connection.execute(ROLLBACK, ())?;
+    }
+    match written {
+        Ok(()) => Ok(false),
+        Err(error) if error::is_busy(&error) => Ok(false),
+        Err(error) if error::is_read_only(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Turns the write-ahead log on; `false` when the file system cannot have one. The file remembers it.
 pub(super) fn use_wal(connection: &Connection) -> Result<bool> {
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
@@ -103,31 +124,49 @@ pub(super) fn cache_pages(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "cache_size", -16 * 1024)
 }
 
-/// Waits for locks of other connections in steps of up to a millisecond, for `patience` in all. SQLite's own handler
+/// Waits for locks of other connections in steps of up to a millisecond, for [`PATIENCE`] in all. SQLite's own handler
 /// sleeps longer and longer, and then misses the short gaps between the transactions of a busy writer.
-pub(super) fn be_patient(connection: &mut Connection, patience: Duration) -> Result<()> {
+pub(super) fn be_patient(connection: &mut Connection) -> Result<()> {
     const STEP: Duration = Duration::from_millis(1);
-    let steps = patience.as_millis();
-    connection.busy_handler(Some(move |tries: i32| {
+    // A function and no closure, which is all that rusqlite before 0.41 takes.
+    fn wait(tries: i32) -> bool {
         std::thread::sleep(if tries < 4 { STEP / 8 } else { STEP });
-        u128::try_from(tries).is_ok_and(|tries| tries < steps)
-    }))
+        u128::try_from(tries).is_ok_and(|tries| tries < PATIENCE.as_millis())
+    }
+    connection.busy_handler(Some(wait))
 }
 
-/// Moves as many pages from the log to the database as can be moved without waiting for anybody. Tells, as the next two
-/// do, whether somebody who reads or writes kept it from its end.
-pub(super) fn checkpoint(connection: &Connection) -> Result<bool> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| row.get(0))
+/// Leaves checkpoints to whoever calls the next functions.
+pub(super) fn checkpoint_by_hand(connection: &Connection) -> Result<()> {
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))
+}
+
+/// What a checkpoint found.
+pub(super) struct Log {
+    /// Somebody who reads or writes kept it from its end.
+    pub(super) blocked: bool,
+    /// Pages that the log had when it began.
+    pub(super) pages: u32,
+}
+
+/// Moves as many pages from the log to the database as can be moved without waiting for anybody.
+pub(super) fn checkpoint(connection: &Connection) -> Result<Log> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), log)
 }
 
 /// Moves all pages and waits for readers, so that the next write begins the log anew.
-pub(super) fn restart_log(connection: &Connection) -> Result<bool> {
-    connection.query_row("PRAGMA wal_checkpoint(RESTART)", (), |row| row.get(0))
+pub(super) fn restart_log(connection: &Connection) -> Result<Log> {
+    connection.query_row("PRAGMA wal_checkpoint(RESTART)", (), log)
 }
 
 /// As [`restart_log`], and cuts the file to nothing.
-pub(super) fn empty_log(connection: &Connection) -> Result<bool> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))
+pub(super) fn empty_log(connection: &Connection) -> Result<Log> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), log)
+}
+
+fn log(row: &Row<'_>) -> Result<Log> {
+    // SQLite tells -1 where it could not begin.
+    Ok(Log { blocked: row.get(0)?, pages: u32::try_from(row.get::<_, i64>(1)?).unwrap_or(0) })
 }
 
 /// The statements of a reader, compiled once.

@@ -3,9 +3,10 @@
 //! A group is what is in the queue while it is being built, never what a timer gathered, so a lone write is as fast as
 //! a transaction of its own.
 
+use std::mem;
 use std::sync::Arc;
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{self, Checkpoints};
 use super::error;
 use super::identity::Identity;
 use super::query::Writes;
@@ -69,7 +70,7 @@ pub(super) fn run(
     file: Identity,
 ) {
     let _server = Server(queue.clone());
-    let mut writer = Writer { queue, writes, limits, checkpoints, file };
+    let mut writer = Writer { queue, writes, limits, checkpoints, file, pages: 0 };
     while queue.wait() {
         if let Err(Stuck) = writer.group() {
             tracing::error!("the metadata store cannot undo a transaction and takes no more writes");
@@ -84,6 +85,8 @@ struct Writer<'a, 'c> {
     limits: Limits,
     checkpoints: Checkpoints,
     file: Identity,
+    /// Pages that were written since the last commit.
+    pages: u32,
 }
 
 impl Writer<'_, '_> {
@@ -164,7 +167,7 @@ impl Writer<'_, '_> {
                 (Some(failed), Err(_)) => Err(error::rolled_back(failed)),
             });
         }
-        self.checkpoints.after_commit(pausing);
+        self.checkpoints.after_commit(pausing, mem::take(&mut self.pages));
         Ok(())
     }
 
@@ -211,9 +214,14 @@ impl Writer<'_, '_> {
             },
         };
         *bytes += written.document.len();
+        self.pages += checkpoint::pages_of(&written.document);
         match row {
             Some(row) => self.writes.replace(row, fresh, &written.document)?,
-            None => self.writes.insert(&write.user, fresh, &written.document)?,
+            None => {
+                // That of the index.
+                self.pages += 1;
+                self.writes.insert(&write.user, fresh, &written.document)?;
+            }
         }
         Ok(Ok(Some(written)))
     }
@@ -225,6 +233,7 @@ impl Writer<'_, '_> {
                 return Ok(Err(StoreError::precondition_failed(version)));
             }
         }
+        self.pages += 2;
         self.writes.delete(&write.user)?;
         Ok(Ok(None))
     }

@@ -2,8 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
 use tokio::runtime::Handle;
 
+#[cfg(feature = "jwks-no-provider")]
 use super::client::HttpsClient;
 use super::fetch::Fetcher;
 use super::handle::Jwks;
@@ -136,7 +138,8 @@ impl JwksBuilder {
         self
     }
 
-    /// Sets what carries the requests. Default hyper with rustls, HTTP/1.1.
+    /// Sets what carries the requests. Default hyper with rustls, HTTP/1.1, which is there with one of the features `jwks`,
+    /// `jwks-ring` and `jwks-no-provider`.
     pub fn with_transport(mut self, transport: impl JwksTransport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -147,7 +150,8 @@ impl JwksBuilder {
     ///
     /// # Errors
     ///
-    /// No algorithm or one of shared secrets, no URL or one that is not taken, a root certificate that is none; and,
+    /// No algorithm or one of shared secrets, no URL or one that is not taken, a root certificate that is none, no client to
+    /// ask with and no transport, or no provider of cryptography for TLS; and,
     /// unless [`with_offline_start`](Self::with_offline_start) is set, no key server or none with a usable key.
     pub async fn build(self) -> Result<Jwks, ConfigError> {
         let runtime = Handle::try_current().map_err(|error| ConfigError::JwksUnavailable(Box::new(error)))?;
@@ -181,12 +185,21 @@ impl JwksBuilder {
         }
         let transport = match &self.transport {
             Some(transport) => Arc::clone(transport),
-            None => {
-                let tls = urls.iter().any(|url| url.scheme_str() == Some("https"));
-                Arc::new(HttpsClient::new(tls, &self.root_certificates)?)
-            }
+            None => self.https_client(&urls)?,
         };
         Ok(Fetcher { urls, algorithms: self.algorithms.clone(), transport })
+    }
+
+    #[cfg(feature = "jwks-no-provider")]
+    fn https_client(&self, urls: &[Uri]) -> Result<Arc<dyn JwksTransport>, ConfigError> {
+        let speaks_tls = urls.iter().any(|url| url.scheme_str() == Some("https"));
+        Ok(Arc::new(HttpsClient::new(speaks_tls, &self.root_certificates)?))
+    }
+
+    #[cfg(not(feature = "jwks-no-provider"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn https_client(&self, _: &[Uri]) -> Result<Arc<dyn JwksTransport>, ConfigError> {
+        Err(ConfigError::NoJwksTransport)
     }
 
     fn times(&self) -> Times {

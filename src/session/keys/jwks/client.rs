@@ -1,7 +1,6 @@
 //! The transport that comes with the crate.
 
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::error::{JwksError, JwksErrorKind as Kind};
 use super::transport::JwksTransport;
-use crate::ConfigError;
+use crate::{ConfigError, tls};
 
 /// The largest header of a response, in bytes.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
@@ -34,19 +33,18 @@ pub(super) struct HttpsClient(Client<HttpsConnector<HttpConnector>, Empty<Bytes>
 
 impl HttpsClient {
     /// A client that trusts the authorities of the system, if it shall speak TLS, and these.
-    pub(super) fn new(tls: bool, root_certificates: &[Vec<u8>]) -> Result<Self, ConfigError> {
+    pub(super) fn new(speaks_tls: bool, root_certificates: &[Vec<u8>]) -> Result<Self, ConfigError> {
         let mut roots = RootCertStore::empty();
         for pem in root_certificates {
             add(&mut roots, pem)?;
         }
-        if tls {
+        if speaks_tls {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
                 return Err(ConfigError::RootCertificate { problem: "the system has none and none was given" });
             }
         }
-        // The provider is named: the process may have another, or none, as its default.
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        let config = ClientConfig::builder_with_provider(tls::provider()?)
             .with_safe_default_protocol_versions()
             .map_err(|error| ConfigError::JwksUnavailable(Box::new(error)))?
             .with_root_certificates(roots)

@@ -1,6 +1,7 @@
 //! The keys of a key server: a JWK set behind a URL.
 
 mod builder;
+#[cfg(feature = "jwks-no-provider")]
 mod client;
 mod control;
 mod error;

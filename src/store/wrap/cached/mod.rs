@@ -120,8 +120,8 @@ impl CachedStore {
     ///
     /// The store sends no notices ([`ConfigError::StoreOption`]): it is one that never does, or it was opened without
     /// its option for them.
-    #[cfg_attr(feature = "postgres", doc = "", doc = "```no_run")]
-    #[cfg_attr(not(feature = "postgres"), doc = "", doc = "```ignore")]
+    #[cfg_attr(feature = "postgres-no-provider", doc = "", doc = "```no_run")]
+    #[cfg_attr(not(feature = "postgres-no-provider"), doc = "", doc = "```ignore")]
     /// use std::time::Duration;
     /// use tower_user_metadata::store::{CachedStore, PostgresStore};
     ///
