@@ -25,6 +25,9 @@ mod mariadb;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "metrics")]
+#[path = "../support/recorder.rs"]
+mod recorder;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "mariadb", feature = "postgres", feature = "redis"))]

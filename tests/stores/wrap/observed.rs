@@ -86,22 +86,23 @@ fn spans_tell_how_calls_ended_and_of_whom_nothing() {
 fn numbers_are_those_of_the_table_and_tell_nothing_of_users() {
     use std::collections::BTreeMap;
 
-    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+    use crate::recorder::{Number, Numbers};
 
-    let recorder = DebuggingRecorder::new();
-    metrics::with_local_recorder(&recorder, || runtime().block_on(all_kinds_of_calls()));
-    let mut seen = BTreeMap::new();
-    for (key, _, _, value) in recorder.snapshotter().snapshot().into_vec() {
-        let labels = key.key().labels().map(|label| format!(" {}={}", label.key(), label.value()));
-        let name = format!("{}{}", key.key().name(), labels.collect::<String>());
-        let value = match value {
-            DebugValue::Counter(n) => n.to_string(),
-            DebugValue::Gauge(n) => n.to_string(),
-            DebugValue::Histogram(samples) if name.contains("bytes") => format!("{samples:?}"),
-            DebugValue::Histogram(samples) => format!("{} samples", samples.len()),
-        };
-        seen.insert(name.replace("user_metadata_store_", ""), value);
-    }
+    let numbers = Numbers::default();
+    metrics::with_local_recorder(&numbers, || runtime().block_on(all_kinds_of_calls()));
+    let seen: BTreeMap<_, _> = numbers
+        .all()
+        .into_iter()
+        .map(|(name, number)| {
+            let value = match number {
+                Number::Counter(n) => n.to_string(),
+                Number::Gauge(n) => n.to_string(),
+                Number::Histogram(samples) if name.contains("bytes") => format!("{samples:?}"),
+                Number::Histogram(samples) => format!("{} samples", samples.len()),
+            };
+            (name.replace("user_metadata_store_", ""), value)
+        })
+        .collect();
     let expected = [
         ("call_duration_seconds store=users operation=get_many", "1 samples"),
         ("call_duration_seconds store=users operation=update", "4 samples"),
