@@ -20,13 +20,18 @@ struct Host {
     folder: PathBuf,
     /// It must be built and run, not only resolved.
     runs: bool,
+    /// It comes with a lock file.
+    is_locked: bool,
 }
 
 #[test]
 fn every_host_resolves() {
     let hosts = hosts();
     assert!(hosts.len() >= 30, "{} hosts were found", hosts.len());
-    each(&hosts, |host| cargo(host, &["generate-lockfile", "--quiet"]));
+    each(&hosts, |host| match host.is_locked {
+        true => cargo(host, &["fetch", "--locked", "--quiet"]),
+        false => cargo(host, &["generate-lockfile", "--quiet"]),
+    });
 }
 
 #[test]
@@ -34,7 +39,49 @@ fn hosts_run_as_without_the_crate() {
     let all = env::var("HOSTS_RUN").is_ok_and(|hosts| hosts == "all");
     let hosts: Vec<_> = hosts().into_iter().filter(|host| host.runs || all).collect();
     assert!(!hosts.is_empty(), "no host is run");
-    each(&hosts, |host| cargo(host, &["run", "--quiet"]));
+    each(&hosts, |host| {
+        cargo(host, if host.is_locked { &["run", "--locked", "--quiet"] } else { &["run", "--quiet"] })
+    });
+}
+
+/// What Cargo.toml says of the oldest version of each dependency is compiled and run by one of the hosts with lock files,
+/// so that the crate moves nothing in the lock file of an application that need not move.
+#[test]
+fn every_floor_is_in_a_lock_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| fs::read_to_string(path).expect("a file").parse::<toml::Table>().expect("TOML");
+    let mut locked = Vec::new();
+    for lock in ["oldest_dependencies", "oldest_dependencies_all_features"] {
+        let lock = read(&root.join("tests/hosts").join(lock).join("Cargo.lock"));
+        for package in lock["package"].as_array().expect("packages") {
+            locked.push(format!(
+                "{} {}",
+                package["name"].as_str().expect("a name"),
+                package["version"].as_str().expect("one")
+            ));
+        }
+    }
+    let manifest = read(&root.join("Cargo.toml"));
+    let missing: Vec<_> = manifest["dependencies"]
+        .as_table()
+        .expect("dependencies")
+        .iter()
+        .map(|(name, value)| {
+            let requirement = value.as_str().or_else(|| value["version"].as_str()).expect("a requirement");
+            format!("{name} {}", floor(requirement))
+        })
+        .filter(|floor| !locked.contains(floor))
+        .collect();
+    assert!(missing.is_empty(), "in no lock file: {missing:?}; run scripts/oldest-dependencies");
+}
+
+/// The oldest version that a requirement such as `1.9` or `>=0.32, <0.44` allows.
+fn floor(requirement: &str) -> String {
+    let digits = requirement.trim_start_matches(|sign: char| !sign.is_ascii_digit());
+    let end = digits.find(|sign: char| !sign.is_ascii_digit() && sign != '.').unwrap_or(digits.len());
+    let mut numbers: Vec<_> = digits[..end].split('.').collect();
+    numbers.resize(3, "0");
+    numbers.join(".")
 }
 
 /// The folders with a manifest, in the order of their names; `HOSTS` can name one, or the beginning of some.
@@ -49,7 +96,9 @@ fn hosts() -> Vec<Host> {
             let package = &manifest["package"];
             let host = package.get("metadata").and_then(|metadata| metadata.get("host"));
             let runs = host.and_then(|host| host.get("run")).and_then(toml::Value::as_bool).unwrap_or(false);
-            Some(Host { name: folder.file_name()?.to_string_lossy().into_owned(), folder, runs })
+            let name = folder.file_name()?.to_string_lossy().into_owned();
+            let is_locked = name.starts_with("oldest_dependencies");
+            Some(Host { name, folder, runs, is_locked })
         })
         .filter(|host| host.name.starts_with(&only))
         .collect();
