@@ -27,7 +27,7 @@ struct Host {
 #[test]
 fn every_host_resolves() {
     let hosts = hosts();
-    assert!(hosts.len() >= 30, "{} hosts were found", hosts.len());
+    assert!(hosts.len() >= 30 || env::var_os("HOSTS").is_some(), "{} hosts were found", hosts.len());
     each(&hosts, |host| match host.is_locked {
         true => cargo(host, &["fetch", "--locked", "--quiet"]),
         false => cargo(host, &["generate-lockfile", "--quiet"]),
