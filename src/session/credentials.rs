@@ -221,13 +221,14 @@ fn after_scheme<'a>(headers: &'a dyn Headers, scheme: &str) -> Result<Option<&'a
     let Some(value) = single(headers, "authorization")? else { return Ok(None) };
     // Another scheme, for example `Basic`, is not a token of ours, so the next place may have one.
     let Some((name, rest)) = value.split_at_checked(scheme.len()) else { return Ok(None) };
-    if !name.eq_ignore_ascii_case(scheme.as_bytes()) || rest.first().copied().is_some_and(is_token_character) {
+    if !name.eq_ignore_ascii_case(scheme.as_bytes()) {
         return Ok(None);
     }
     // RFC 9110 section 11.4: one space or more, and no other white space; HTTP took off what surrounds a value.
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     match rest.get(spaces..) {
         Some(token) if spaces > 0 => Ok(Some(token)),
+        Some([byte, ..]) if is_token_character(*byte) => Ok(None),
         _ => Err(AuthError::because(Kind::MalformedCredentials, "not a scheme and one token")),
     }
 }

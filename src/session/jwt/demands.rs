@@ -44,8 +44,8 @@ impl Demands {
 
     /// Whether they tell the tokens of a service from others: `JWT` is the type of all kinds.
     pub(super) fn tell_tokens_apart(&self) -> bool {
-        let tells = |token_type: &Box<str>| !token_type.eq_ignore_ascii_case("JWT");
-        !self.required.is_empty() || !self.forbidden.is_empty() || (self.name_types() && self.types.iter().all(tells))
+        let all_tell = self.types.iter().all(|token_type| !token_type.eq_ignore_ascii_case("JWT"));
+        !self.required.is_empty() || !self.forbidden.is_empty() || (self.name_types() && all_tell)
     }
 
     /// Refuses what no token can fulfil, or what nobody means.
@@ -85,7 +85,7 @@ impl Demands {
     pub(super) fn check(&self, header: &Header, claims: &Payload, warnings: &Warnings) -> Result<(), AuthError> {
         if self.name_types() {
             if header.token_type.is_none() {
-                return Err(self.refusal("typ", "the header names no type of token", warnings));
+                return Err(refusal("typ", "the header names no type of token", warnings));
             }
             purpose::check_header(header, &self.types)?;
         }
@@ -95,25 +95,25 @@ impl Demands {
                 Some(raw) if json::typed::<Value>(raw).is_ok_and(|found| values.contains(&found)) => continue,
                 Some(_) => "a required claim has another value",
             };
-            return Err(self.refusal(name, found, warnings));
+            return Err(refusal(name, found, warnings));
         }
         match self.forbidden.iter().find(|name| claims.raw(name).is_some_and(|value| value != "null")) {
-            Some(name) => Err(self.refusal(name, "a forbidden claim", warnings)),
+            Some(name) => Err(refusal(name, "a forbidden claim", warnings)),
             None => Ok(()),
         }
     }
+}
 
-    /// Warned of like a wrong audience: a mistake in the settings refuses every token.
-    fn refusal(&self, name: &str, found: &'static str, warnings: &Warnings) -> AuthError {
-        if warnings.purpose.is_due() {
-            tracing::warn!(
-                name,
-                found,
-                "a token was refused as one for another purpose; further ones in this minute are told at debug level"
-            );
-        }
-        AuthError::because(Kind::WrongPurpose, found)
+/// Warned of like a wrong audience: a mistake in the settings refuses every token.
+fn refusal(name: &str, found: &'static str, warnings: &Warnings) -> AuthError {
+    if warnings.purpose.is_due() {
+        tracing::warn!(
+            name,
+            found,
+            "a token was refused as one for another purpose; further ones in this minute are told at debug level"
+        );
     }
+    AuthError::because(Kind::WrongPurpose, found)
 }
 
 /// Whether there is a number that is no integer, at any depth.
