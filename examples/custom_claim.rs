@@ -49,8 +49,9 @@ impl ClaimValidator for AcceptedTerms {
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
-    let verifier =
-        JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).without_audience().build()?;
+    // The audience tells these tokens from what else the secret may sign.
+    let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
+    let verifier = JwtVerifier::builder(key).with_audience("welcome").build()?;
     let service = UserMetadataLayer::new(verifier, MemoryStore::new())
         .with_claim_validator(BooleanClaim::EMAIL_VERIFICATION.is_true())
         .with_claim_validator(AcceptedTerms { edition: 3 })
@@ -101,7 +102,7 @@ async fn welcome(request: Request<()>) -> Result<Response<Full<Bytes>>, Infallib
 /// What an issuer of tokens does: signs who the user is, until when, and what else is known.
 fn token(secret: &[u8], claims: &Value) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let mut payload = json!({ "sub": "alice", "iat": now, "exp": now + 3600 });
+    let mut payload = json!({ "sub": "alice", "aud": "welcome", "iat": now, "exp": now + 3600 });
     if let (Value::Object(payload), Value::Object(claims)) = (&mut payload, claims) {
         payload.extend(claims.clone());
     }

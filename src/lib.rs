@@ -20,10 +20,14 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
-//! let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?).without_audience().build()?;
+//! // What else does this key sign? Without the claim, an invitation that it signs would be a session.
+//! let verifier = JwtVerifier::builder(VerificationKey::from_secret(Algorithm::HS256, secret)?)
+//!     .without_audience()
+//!     .with_required_claim("use", "access")
+//!     .build()?;
 //! let layer = UserMetadataLayer::new(verifier, store::connect("memory:").await?);
 //! let mut service = layer.layer(tower::service_fn(update_info));
-//! # let claims = serde_json::json!({ "sub": "alice", "exp": 4_000_000_000_u64 });
+//! # let claims = serde_json::json!({ "sub": "alice", "use": "access", "exp": 4_000_000_000_u64 });
 //! # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
 //! # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
 //!

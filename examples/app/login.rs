@@ -11,6 +11,10 @@ use super::{Error, Reply};
 /// How long a token of the development login is good.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
+/// For whom tokens are. The secret signs nothing else here; in a service that signs invitations with it as well, this is
+/// what keeps them from being sessions.
+const AUDIENCE: &str = "user-metadata-example";
+
 /// Far more than a login needs.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -30,6 +34,7 @@ struct Request {
 #[derive(Serialize)]
 struct Claims<'a> {
     sub: &'a str,
+    aud: &'a str,
     iat: u64,
     exp: u64,
 }
@@ -46,7 +51,8 @@ impl DevelopmentLogin {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
         let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
-        Ok((Self { key: EncodingKey::from_secret(&secret)? }, JwtVerifier::builder(key).without_audience().build()?))
+        let verifier = JwtVerifier::builder(key).with_audience(AUDIENCE).build()?;
+        Ok((Self { key: EncodingKey::from_secret(&secret)? }, verifier))
     }
 
     pub(crate) fn answer(&self, body: &[u8]) -> Reply {
@@ -66,7 +72,7 @@ impl DevelopmentLogin {
 
     fn token(&self, user: &UserId) -> Result<String, Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let claims = Claims { sub: user.as_str(), iat: now.as_secs(), exp: (now + LIFETIME).as_secs() };
+        let claims = Claims { sub: user.as_str(), aud: AUDIENCE, iat: now.as_secs(), exp: (now + LIFETIME).as_secs() };
         Ok(jsonwebtoken::encode(&Header::default(), &claims, &self.key)?)
     }
 }

@@ -1,5 +1,17 @@
+use std::fmt;
+
 /// Why a key cannot be used to verify sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// `Debug` of a refused secret says what to do, as `Display` does, so that an `unwrap` at start-up tells it.
+///
+/// ```
+/// use tower_user_metadata::session::keys::{Algorithm, InvalidKey, VerificationKey};
+///
+/// let refused = VerificationKey::from_secret(Algorithm::HS256, "hunter2").unwrap_err();
+/// assert_eq!(refused, InvalidKey::SecretTooShort);
+/// assert!(format!("{refused:?}").contains("openssl rand"));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
     /// Not a PEM block of a public key, or more than one: `PUBLIC KEY` (SPKI) and `RSA PUBLIC KEY` (PKCS#1) are taken.
@@ -35,12 +47,29 @@ pub enum InvalidKey {
     /// A secret shorter than the output of the algorithm's hash (RFC 7518 section 3.2): 32, 48 or 64 bytes; or one in
     /// hexadecimal, a UUID for example, with fewer than 64 digits, which stand for half as many bytes.
     #[error(
-        "a secret has at least 32 bytes for HS256, 48 for HS384 and 64 for HS512, and at least 64 digits in hexadecimal"
+        "a secret has at least 32 bytes for HS256, 48 for HS384 and 64 for HS512, and at least 64 digits in hexadecimal. \
+         Make a new one, for example with `openssl rand -base64 48`; until all tokens of this one have expired, \
+         `VerificationKey::from_weak_secret` takes it"
     )]
     SecretTooShort,
-    /// A secret that is known or easy to guess, or a public key.
-    #[error("the secret is a known or guessable one; take 32 bytes or more from a random generator")]
+    /// A secret that is easy to guess: words, a sentence, what fingers type, a repeated piece.
+    #[error(
+        "the secret is a guessable one. Make a new one, for example with `openssl rand -base64 48`; until all tokens of \
+         this one have expired, `VerificationKey::from_weak_secret` takes it"
+    )]
     SecretWeak,
+    /// A secret that manuals and tutorials print, with which anybody can make sessions of any user.
+    #[error(
+        "the secret is printed in manuals, so anybody can make sessions with it. Make a new one, for example with \
+         `openssl rand -base64 48`, and sign everybody out"
+    )]
+    SecretPublished,
+    /// A secret without bytes, or of zeros, which for HMAC is the same.
+    #[error("the secret is empty: make one, for example with `openssl rand -base64 48`")]
+    SecretEmpty,
+    /// A public key or a certificate in the place of a secret, with which anybody could make sessions (CVE-2022-29217).
+    #[error("the secret is a public key, which everybody has: give it to `VerificationKey::from_pem` or `from_jwk`")]
+    SecretIsPublicKey,
     /// Two different keys have the same `kid`, or none, and the same algorithm, so that a token could mean either.
     #[error("two different keys have the same kid and algorithm")]
     DuplicateKid,
@@ -50,4 +79,43 @@ pub enum InvalidKey {
     /// A JWK set without a usable key.
     #[error("the JWK set has no usable key")]
     NoUsableKey,
+}
+
+impl InvalidKey {
+    fn name(self) -> &'static str {
+        match self {
+            Self::NotPem => "NotPem",
+            Self::PrivateKey => "PrivateKey",
+            Self::Malformed => "Malformed",
+            Self::WrongType => "WrongType",
+            Self::AlgorithmNotAllowed => "AlgorithmNotAllowed",
+            Self::WrongUse => "WrongUse",
+            Self::RsaSize => "RsaSize",
+            Self::RsaExponent => "RsaExponent",
+            Self::RsaRoca => "RsaRoca",
+            Self::InvalidPoint => "InvalidPoint",
+            Self::SecretTooShort => "SecretTooShort",
+            Self::SecretWeak => "SecretWeak",
+            Self::SecretPublished => "SecretPublished",
+            Self::SecretEmpty => "SecretEmpty",
+            Self::SecretIsPublicKey => "SecretIsPublicKey",
+            Self::DuplicateKid => "DuplicateKid",
+            Self::NotJwkSet => "NotJwkSet",
+            Self::NoUsableKey => "NoUsableKey",
+        }
+    }
+}
+
+impl fmt::Debug for InvalidKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::SecretTooShort
+            | Self::SecretWeak
+            | Self::SecretPublished
+            | Self::SecretEmpty
+            | Self::SecretIsPublicKey => write!(f, ": {self}"),
+            _ => Ok(()),
+        }
+    }
 }

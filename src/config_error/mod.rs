@@ -48,6 +48,12 @@ pub enum ConfigError {
         /// The name as given.
         name: String,
     },
+    /// The name of a scheme of `Authorization` is not one.
+    #[error("`{scheme}` is not the name of a scheme of `Authorization`, such as `Token`")]
+    InvalidScheme {
+        /// The name as given.
+        scheme: String,
+    },
     /// A verification key or a key set cannot be used.
     #[error("the verification key cannot be used")]
     Key(#[source] InvalidKey),

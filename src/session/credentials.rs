@@ -19,6 +19,7 @@ const MAX_COOKIE_BYTES: usize = 16 * 1024;
 /// let bearer = TokenSource::bearer();
 /// let cookie = TokenSource::cookie("sAccessToken", AntiCsrf::ViaCustomHeader)?;
 /// let proxy = TokenSource::header("x-forwarded-access-token")?;
+/// let older_clients = TokenSource::scheme("Token")?;
 /// assert!(TokenSource::cookie("a b", AntiCsrf::ViaCustomHeader).is_err());
 /// # Ok::<(), tower_user_metadata::ConfigError>(())
 /// ```
@@ -28,6 +29,7 @@ pub struct TokenSource(Place);
 #[derive(Clone, Debug)]
 enum Place {
     Bearer,
+    Scheme { name: Box<str> },
     Cookie { name: CookieName, anti_csrf: AntiCsrf },
     Header { name: Box<str> },
 }
@@ -37,6 +39,32 @@ impl TokenSource {
     #[must_use]
     pub fn bearer() -> Self {
         Self(Place::Bearer)
+    }
+
+    /// `Authorization: SCHEME TOKEN` with a scheme of another name, such as `Token` or `JWT`; letter case does not count, and
+    /// the same is refused as with [`bearer`](Self::bearer). A service whose clients use several names lists a source for
+    /// each.
+    ///
+    /// The `WWW-Authenticate` of a refusal says `Bearer` all the same: clients of such services do not look at it, and
+    /// `Token` is in no registry.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::{TokenSource, TokenSources};
+    ///
+    /// let sources = TokenSources::new([TokenSource::bearer(), TokenSource::scheme("Token")?]);
+    /// assert!(TokenSource::scheme("Token:").is_err());
+    /// # drop(sources);
+    /// # Ok::<(), tower_user_metadata::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The name is not a token in the sense of RFC 9110 section 5.6.2, as schemes are (section 11.1).
+    pub fn scheme(name: &str) -> Result<Self, ConfigError> {
+        if name.is_empty() || !name.bytes().all(is_token_character) {
+            return Err(ConfigError::InvalidScheme { scheme: name.to_owned() });
+        }
+        Ok(Self(Place::Scheme { name: name.into() }))
     }
 
     /// A cookie. Browsers send it with requests that other sites start, so it needs a policy against that.
@@ -52,8 +80,20 @@ impl TokenSource {
         }
     }
 
-    /// A header whose value is the token, or `Bearer` and the token: both are in use, for example in
-    /// `Cf-Access-Jwt-Assertion` and in `X-Serverless-Authorization`.
+    /// A header whose value is the token, or `Bearer` and the token: both are in use, for example in `X-Auth-Token`,
+    /// `Cf-Access-Jwt-Assertion` and `X-Serverless-Authorization`.
+    ///
+    /// The name may be `Authorization`, for clients that send the token alone. There a value that names another scheme, such
+    /// as `Basic`, is nothing of ours, and the next place is looked at; in every other header it is refused.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::{TokenSource, TokenSources};
+    ///
+    /// // `Authorization: TOKEN`, `Authorization: Bearer TOKEN` or `Authorization: Token TOKEN`.
+    /// let sources = TokenSources::new([TokenSource::header("Authorization")?, TokenSource::scheme("Token")?]);
+    /// # drop(sources);
+    /// # Ok::<(), tower_user_metadata::ConfigError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -119,8 +159,9 @@ impl TokenSources {
     pub(crate) fn find<'a>(&'a self, headers: &'a dyn Headers) -> Result<Found<'a>, AuthError> {
         for place in &self.places {
             let (value, anti_csrf) = match &place.0 {
-                Place::Bearer => (bearer(headers)?, None),
-                Place::Header { name } => (single(headers, name)?.map(after_bearer), None),
+                Place::Bearer => (after_scheme(headers, "bearer")?, None),
+                Place::Scheme { name } => (after_scheme(headers, name)?, None),
+                Place::Header { name } => (bare(headers, name)?, None),
                 Place::Cookie { name, anti_csrf } => (name.value(headers, self.max_cookie_bytes)?, Some(anti_csrf)),
             };
             if let Some(value) = value {
@@ -175,20 +216,39 @@ impl std::fmt::Debug for Token<'_> {
     }
 }
 
-fn bearer(headers: &dyn Headers) -> Result<Option<&[u8]>, AuthError> {
+/// What follows a scheme in `Authorization`.
+fn after_scheme<'a>(headers: &'a dyn Headers, scheme: &str) -> Result<Option<&'a [u8]>, AuthError> {
     let Some(value) = single(headers, "authorization")? else { return Ok(None) };
-    let scheme_end = value.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(value.len());
-    let (scheme, rest) = value.split_at(scheme_end);
     // Another scheme, for example `Basic`, is not a token of ours, so the next place may have one.
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
+    let Some((name, rest)) = value.split_at_checked(scheme.len()) else { return Ok(None) };
+    if !name.eq_ignore_ascii_case(scheme.as_bytes()) {
         return Ok(None);
     }
     // RFC 9110 section 11.4: one space or more, and no other white space; HTTP took off what surrounds a value.
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     match rest.get(spaces..) {
         Some(token) if spaces > 0 => Ok(Some(token)),
-        _ => Err(AuthError::because(Kind::MalformedCredentials, "not `Bearer` and one token")),
+        Some([byte, ..]) if is_token_character(*byte) => Ok(None),
+        _ => Err(AuthError::because(Kind::MalformedCredentials, "not a scheme and one token")),
     }
+}
+
+/// The value of a header without `Bearer`; of `Authorization` only if it names no other scheme.
+fn bare<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a [u8]>, AuthError> {
+    let Some(value) = single(headers, name)? else { return Ok(None) };
+    let token = after_bearer(value);
+    if name == "authorization" && token.len() == value.len() {
+        let end = value.iter().position(|byte| !is_token_character(*byte)).unwrap_or(value.len());
+        // No token has a space.
+        let other_scheme = end > 0 && value.get(end) == Some(&b' ');
+        return Ok(Some(value).filter(|value| !value.is_empty() && !other_scheme));
+    }
+    Ok(Some(token))
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// What follows `Bearer` and spaces, which are in no token; else the whole value.
@@ -278,6 +338,61 @@ mod tests {
         }
         assert_eq!(token("Bearer"), Ok("Bearer".to_owned()), "a token may be this word");
         assert_eq!(find_in(&sources, &[("authorization", b"Bearer A")]), Ok("A".to_owned()));
+    }
+
+    #[test]
+    fn a_scheme_of_another_name_is_as_strict_as_bearer() {
+        let sources = TokenSources::new([
+            TokenSource::scheme("Token").expect("a scheme"),
+            TokenSource::scheme("JWT").expect("a scheme"),
+            TokenSource::cookie("s", AntiCsrf::ViaCustomHeader).expect("a cookie"),
+        ]);
+        let cookie = ("cookie", &b"s=C"[..]);
+        let token = |value: &'static str| find_in(&sources, &[("authorization", value.as_bytes()), cookie]);
+        for value in ["Token H", "token   H", "TOKEN H", "JWT H", "jwt H"] {
+            assert_eq!(token(value), Ok("H".to_owned()), "{value}");
+        }
+        for value in
+            ["Token", "Token ", "Token\tH", "Token: H", "Token=H", "Token H H", "Token H\t", "JWT", "JWT Token H"]
+        {
+            assert_eq!(token(value), Err(Kind::MalformedCredentials), "{value}");
+        }
+        for value in ["", "Tok", "Bearer H", "Basic H", "Tokens H", "Token-X H", "JWT_H", "H"] {
+            assert_eq!(token(value), Ok("C".to_owned()), "{value}");
+        }
+        let twice = [("authorization", &b"Token H"[..]), ("authorization", &b"Token H"[..]), cookie];
+        assert_eq!(find_in(&sources, &twice), Err(Kind::MalformedCredentials));
+    }
+
+    #[test]
+    fn a_scheme_is_a_token_of_http() {
+        for name in ["", " ", "Token ", "To ken", "Token:", "Tok\u{e9}n", "Token\r\n", "\"Token\"", "a/b"] {
+            let refused = TokenSource::scheme(name).expect_err(name);
+            assert!(matches!(&refused, ConfigError::InvalidScheme { scheme } if scheme == name), "{refused}");
+        }
+    }
+
+    #[test]
+    fn authorization_may_have_the_token_alone() {
+        let header = || TokenSource::header("Authorization").expect("a name");
+        let sources = TokenSources::new([header(), TokenSource::scheme("Token").expect("a scheme")]);
+        let token = |value: &'static str| find_in(&sources, &[("authorization", value.as_bytes())]);
+        for value in ["H", "Bearer H", "bearer  H", "Token H", "token H"] {
+            assert_eq!(token(value), Ok("H".to_owned()), "{value}");
+        }
+        for value in ["", "Basic H", "Digest a=b, c=d", "H H", "Negotiate H"] {
+            assert_eq!(token(value), Err(Kind::MissingCredentials), "{value}");
+        }
+        for value in ["Bearer ", "Bearer\tH", "Bearer H H", "Token ", "Token\tH", "Token H H", "a=b c"] {
+            assert_eq!(token(value), Err(Kind::MalformedCredentials), "{value}");
+        }
+        let next = TokenSources::new([header(), TokenSource::header("X-Auth-Token").expect("a name")]);
+        let token = |value: &'static str| {
+            find_in(&next, &[("authorization", b"Basic a:b"), ("x-auth-token", value.as_bytes())])
+        };
+        assert_eq!(token("H"), Ok("H".to_owned()));
+        assert_eq!(token("Bearer H"), Ok("H".to_owned()));
+        assert_eq!(token("Token H"), Err(Kind::MalformedCredentials));
     }
 
     #[test]

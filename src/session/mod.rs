@@ -2,6 +2,7 @@
 //! stores.
 //!
 #![doc = include_str!("choices.md")]
+#![doc = include_str!("revoked.md")]
 
 mod anti_csrf;
 mod cache;

@@ -76,6 +76,11 @@ fn keys(world: &World, watch: &Watch) {
     failed(watch, "a short secret", VerificationKey::from_secret(Algorithm::HS256, &secret[..31]));
     failed(watch, "a secret of another algorithm", VerificationKey::from_secret(Algorithm::HS512, secret));
     failed(watch, "a weak secret", VerificationKey::from_secret(Algorithm::HS256, [secret, b"password"].concat()));
+    debug(watch, "a short secret that is taken", &VerificationKey::from_weak_secret(Algorithm::HS256, &secret[..31]));
+    let guessable = [secret, b"password"].concat();
+    debug(watch, "a weak secret that is taken", &VerificationKey::from_weak_secret(Algorithm::HS256, guessable));
+    let public = [secret, b"-----BEGIN PUBLIC KEY-----"].concat();
+    failed(watch, "a public key as a secret", VerificationKey::from_weak_secret(Algorithm::HS256, public));
     failed(watch, "a secret as a PEM block", VerificationKey::from_pem(Algorithm::RS256, secret));
     failed(watch, "a secret as a JWK", VerificationKey::from_jwk(Algorithm::HS256, secret));
     let jwk = json!({ "kty": "oct", "kid": world.kid, "k": world.secret_base64() });

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::demands::Demands;
 use super::oidc::ClaimNames;
 use super::rules::{CACHE_BYTES, MAX_TOKEN_BYTES, Plain, Profile, Rules};
 use super::verifier::JwtVerifier;
@@ -54,9 +57,10 @@ impl JwtVerifierBuilder {
             audiences: Vec::new(),
             any_audience: false,
             plain: Plain {
-                names: ClaimNames { user: "sub".into(), tenant: None, session: "sid".into() },
+                names: ClaimNames { user: "sub".into(), tenant: None, session: "sid".into(), integers: false },
                 token_types: vec!["JWT".into(), "at+jwt".into()],
                 id_tokens: false,
+                demands: Demands::default(),
                 leeway: millis(LEEWAY),
             },
             cache_bytes: CACHE_BYTES,
@@ -104,6 +108,36 @@ impl JwtVerifierBuilder {
         self
     }
 
+    /// Takes integers as ids, by their digits: `"sub": 1` is the user `1`. By default ids are strings (RFC 7519 section
+    /// 4.1.2), and a token with another is refused.
+    ///
+    /// It counts for the claims of the user, the tenant and the session. No digit is lost, however long the number is. A
+    /// number with a sign, a fraction or an exponent stays refused, since one value could be written in several ways. The
+    /// string `"1"` and the integer `1` are one user: right where an issuer changed from one to the other, wrong where
+    /// both are ids of different people.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+    /// use tower_user_metadata::session::{JwtVerifier, SessionVerifier, Verdict, VerifyInput};
+    ///
+    /// # let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
+    /// # let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
+    /// let verifier =
+    ///     JwtVerifier::builder(key).with_audience("api").with_user_claim("user_id").with_integer_ids().build()?;
+    /// # let claims = serde_json::json!({ "user_id": 9007199254740993_u64, "aud": "api", "exp": 4_000_000_000_u64 });
+    /// # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
+    /// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
+    /// // A token with `"user_id": 9007199254740993`, which no `f64` holds.
+    /// let input = VerifyInput::new(&token, std::time::SystemTime::now());
+    /// let Verdict::Ready(verified) = verifier.verify(input) else { panic!("fixed keys need no waiting") };
+    /// assert_eq!(verified?.user_id().as_str(), "9007199254740993");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_integer_ids(mut self) -> Self {
+        self.plain.names.integers = true;
+        self
+    }
+
     /// Sets by how much `nbf` and `iat` may lie in the future: a time is taken if it is less than this ahead. Default 60
     /// seconds, since clocks differ: many issuers write the time of the sign-in there, and without a leeway everybody who
     /// signs in is refused until our clock has caught up.
@@ -122,6 +156,56 @@ impl JwtVerifierBuilder {
     /// set here; [these marks](crate::session#what-a-token-is-for) count.
     pub fn with_token_types<T: Into<Box<str>>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         self.plain.token_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Demands that the header `typ` is this; of several calls one must fit. A token without `typ` is refused then, and
+    /// [`with_token_types`](Self::with_token_types) no longer counts. Letter case and `application/` before it do not
+    /// matter (RFC 7515 section 4.1.9).
+    ///
+    /// Right for issuers that follow RFC 9068 and write `at+jwt`. `JWT` tells no kind of token from another.
+    pub fn with_required_token_type(mut self, token_type: impl Into<Box<str>>) -> Self {
+        self.plain.demands.require_type(token_type.into());
+        self
+    }
+
+    /// Demands that a claim has exactly this value: a string, a boolean, an integer, or a list or an object of them. Each
+    /// name that is required must be there; where one name is required several times, one of its values must fit.
+    ///
+    /// This tells the access tokens of a service from what else its key signs: invitations, password resets, refresh
+    /// tokens. By default only [these marks](crate::session#what-a-token-is-for) are known, which larger issuers use; see
+    /// [what to ask of a key](crate::session#what-else-does-this-key-sign).
+    ///
+    /// Strings are compared by their characters. Integers are compared with integers, so that `1.0` and `"1"` are not `1`.
+    /// A list must be the same list; a [claim validator](crate::session::claims) finds a value in one.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+    /// use tower_user_metadata::session::{AuthErrorKind, JwtVerifier, SessionVerifier, Verdict, VerifyInput};
+    ///
+    /// # let secret = b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*";
+    /// # let key = VerificationKey::from_secret(Algorithm::HS256, secret)?;
+    /// let verifier = JwtVerifier::builder(key).without_audience().with_required_claim("scope", "session").build()?;
+    /// # let claims = serde_json::json!({ "sub": "ali", "scope": "password-reset", "exp": 4_000_000_000_u64 });
+    /// # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
+    /// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
+    /// // A token with `"scope": "password-reset"`, from a mail.
+    /// let input = VerifyInput::new(&token, std::time::SystemTime::now());
+    /// let Verdict::Ready(refused) = verifier.verify(input) else { panic!("fixed keys need no waiting") };
+    /// assert_eq!(refused.unwrap_err().kind(), AuthErrorKind::WrongPurpose);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_required_claim(mut self, name: impl Into<Box<str>>, value: impl Into<Value>) -> Self {
+        self.plain.demands.require(name.into(), value.into());
+        self
+    }
+
+    /// Refuses tokens that have this claim, whatever it says; `null` counts as absent. Of several calls each counts.
+    ///
+    /// Right where only the tokens for other purposes carry a mark, such as `invite_id`. A token of a kind that nobody
+    /// thought of passes, so [`with_required_claim`](Self::with_required_claim) is the safer of the two.
+    pub fn with_forbidden_claim(mut self, name: impl Into<Box<str>>) -> Self {
+        self.plain.demands.forbid(name.into());
         self
     }
 
@@ -163,11 +247,15 @@ impl JwtVerifierBuilder {
 
     /// The verifier.
     ///
+    /// Where a key is a shared secret, and neither an audience nor a required type or claim nor a forbidden claim tells
+    /// the tokens of this service from what else the secret signs, the log has a warning.
+    ///
     /// # Errors
     ///
     /// Neither an issuer nor an audience was given, or no audience although [id tokens](Self::with_id_tokens) are taken, and
-    /// [`without_audience`](Self::without_audience) was not called; or one of them is empty or has white space around it,
-    /// with which it would fit no token.
+    /// [`without_audience`](Self::without_audience) was not called; or one of them, or the name of a required or forbidden
+    /// claim or type, is empty or has white space around it, with which it would fit no token; or what a claim is required
+    /// to be is `null` or has a fraction, or the claim is forbidden as well.
     pub fn build(self) -> Result<JwtVerifier, ConfigError> {
         if self.issuer.is_none() && self.audiences.is_empty() && !self.any_audience {
             return Err(ConfigError::AnyAudience);
@@ -175,9 +263,17 @@ impl JwtVerifierBuilder {
         if self.plain.id_tokens && self.audiences.is_empty() && !self.any_audience {
             return Err(ConfigError::IdTokensForAnyone);
         }
+        let told_apart = !self.audiences.is_empty() || self.plain.demands.tell_tokens_apart();
         let Self { max_token_bytes, issuer, audiences, .. } = self;
         let rules = Rules { max_token_bytes, issuer, audiences, profile: Profile::Plain(self.plain) };
         rules.check_texts()?;
+        if !told_apart && self.keys.snapshot().is_some_and(|keys| keys.has_secret()) {
+            tracing::warn!(
+                "every token that the shared secret signs is a session here: what else does it sign? Refresh tokens, \
+                 invitations and links in mails are told apart by `with_audience`, `with_required_claim` or \
+                 `with_required_token_type`"
+            );
+        }
         Ok(JwtVerifier::new(self.keys, rules, self.cache_bytes))
     }
 }

@@ -34,6 +34,23 @@ impl OncePerMinute {
     }
 }
 
+/// When refusals for which the settings may be to blame are warned of.
+#[derive(Debug)]
+pub(super) struct Warnings {
+    pub(super) issuer: OncePerMinute,
+    pub(super) audience: OncePerMinute,
+    pub(super) purpose: OncePerMinute,
+    /// An id that is a number.
+    pub(super) id: OncePerMinute,
+}
+
+impl Warnings {
+    pub(super) fn new() -> Self {
+        let [issuer, audience, purpose, id] = std::array::from_fn(|_| OncePerMinute::new());
+        Self { issuer, audience, purpose, id }
+    }
+}
+
 /// How a claim that names nobody of ours differs from those that were expected.
 pub(super) fn describe(claims: &Payload, name: &str, expected: &[&str]) -> &'static str {
     let Some(raw) = claims.raw(name) else { return "the claim is missing" };

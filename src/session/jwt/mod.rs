@@ -2,11 +2,12 @@
 //!
 //! A JWT library is not a verifier: strict checks of ours stand before and after the signature. The order of work is
 //! size, three parts, base64url, header, key, algorithm, signature, claims from the very bytes that were signed, time,
-//! issuer and audience, purpose. An error says the first of these that failed, so a token with a wrong signature is
+//! issuer and audience, purpose, what else the service demands. An error says the first of these that failed, so a token with a wrong signature is
 //! never called "expired".
 
 mod base64url;
 mod builder;
+mod demands;
 mod header;
 mod jws;
 mod mismatch;

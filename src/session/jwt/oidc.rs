@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::mismatch::Warnings;
 use super::name::is_name;
 use super::time::Times;
 use crate::session::clock::from_unix_millis;
@@ -18,11 +19,21 @@ pub(super) struct ClaimNames {
     pub(super) user: Box<str>,
     pub(super) tenant: Option<Box<str>>,
     pub(super) session: Box<str>,
+    /// Whether these may be integers, too.
+    pub(super) integers: bool,
 }
 
-pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64) -> Result<Session, AuthError> {
+pub(super) fn session(
+    claims: Payload,
+    names: &ClaimNames,
+    now: i64,
+    leeway: i64,
+    warnings: &Warnings,
+) -> Result<Session, AuthError> {
     let times = Times::check(&claims, now, leeway)?;
-    let user = text(&claims, &names.user)?.ok_or(malformed("there is no user id"))?;
+    let text = |name| id(&claims, name, names.integers, warnings);
+    let name = |claim| proper(text(claim)?);
+    let user = text(&names.user)?.ok_or(malformed("there is no user id"))?;
     let user = UserId::new(user).map_err(|invalid| {
         malformed(match invalid {
             InvalidUserId::Empty => "the user id is empty",
@@ -36,19 +47,49 @@ pub(super) fn session(claims: Payload, names: &ClaimNames, now: i64, leeway: i64
         session = session.with_issued_at(from_unix_millis(issued_at));
     }
     let tenant = match &names.tenant {
-        Some(tenant) => name(&claims, tenant)?.map(|tenant| claims.keep(tenant)),
+        Some(tenant) => name(tenant)?.map(|tenant| claims.keep(tenant)),
         None => None,
     };
-    let handle = name(&claims, &names.session)?.map(|handle| claims.keep(handle));
+    let handle = name(&names.session)?.map(|handle| claims.keep(handle));
     Ok(session.with_texts(tenant, handle, None).with_payload(claims, &PROTECTED).build())
 }
 
-fn text<'a>(claims: &'a Payload, name: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
-    claims.text(name).map_err(|_| malformed("a claim is not a string"))
+/// A claim that is a string or, where they are taken, an integer; of an integer its digits, of which none is lost.
+fn id<'a>(
+    claims: &'a Payload,
+    name: &str,
+    integers: bool,
+    warnings: &Warnings,
+) -> Result<Option<Cow<'a, str>>, AuthError> {
+    if let Ok(text) = claims.text(name) {
+        return Ok(text);
+    }
+    let raw = claims.raw(name).unwrap_or_default();
+    // JSON has no digits that begin with a zero, so a number is written in one way only.
+    if !raw.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        return Err(malformed(if number {
+            "an id is a number with a sign, a fraction or an exponent"
+        } else {
+            "a claim is not a string"
+        }));
+    }
+    if integers {
+        return Ok(Some(Cow::Borrowed(raw)));
+    }
+    if warnings.id.is_due() {
+        tracing::warn!(
+            claim = name,
+            "a token was refused for an id that is an integer, which `with_integer_ids` takes; further ones in this minute \
+             are told at debug level"
+        );
+    }
+    Err(malformed("an id is an integer, which only `with_integer_ids` takes"))
 }
 
-fn name<'a>(claims: &'a Payload, claim: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
-    match text(claims, claim)? {
+/// The name of a tenant or a session, if it is one.
+fn proper(name: Option<Cow<'_, str>>) -> Result<Option<Cow<'_, str>>, AuthError> {
+    match name {
         Some(name) if !is_name(&name) => Err(malformed("a tenant or a session without a proper name")),
         name => Ok(name),
     }

@@ -1,4 +1,5 @@
-use super::mismatch::{OncePerMinute, describe};
+use super::demands::Demands;
+use super::mismatch::{Warnings, describe};
 use super::oidc::ClaimNames;
 use super::supertokens::SigningKeys;
 use crate::ConfigError;
@@ -34,21 +35,9 @@ pub(super) struct Plain {
     pub(super) token_types: Vec<Box<str>>,
     /// Whether id tokens are sessions.
     pub(super) id_tokens: bool,
+    pub(super) demands: Demands,
     /// How far ahead of ours the issuer's clock may be, in milliseconds.
     pub(super) leeway: i64,
-}
-
-/// When refusals for the issuer and the audience are warned of.
-#[derive(Debug)]
-pub(super) struct Warnings {
-    issuer: OncePerMinute,
-    audience: OncePerMinute,
-}
-
-impl Warnings {
-    pub(super) fn new() -> Self {
-        Self { issuer: OncePerMinute::new(), audience: OncePerMinute::new() }
-    }
 }
 
 impl Rules {
@@ -67,7 +56,10 @@ impl Rules {
             };
             return Err(ConfigError::VerifierOption { option, value: value.to_string(), problem });
         }
-        Ok(())
+        match &self.profile {
+            Profile::Plain(plain) => plain.demands.check_texts(),
+            Profile::SuperTokens { .. } => Ok(()),
+        }
     }
 
     /// Exactly the configured issuer, and exactly one of the configured audiences (RFC 7519 sections 4.1.1 and 4.1.3).

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::header::{Header, SeenHeaders};
 use super::jws::{Jws, SignatureBuffer};
-use super::rules::{Profile, Rules, Warnings};
+use super::mismatch::Warnings;
+use super::rules::{Profile, Rules};
 use super::{oidc, purpose, supertokens};
 use crate::session::cache::{Fresh, Now, SessionCache};
 use crate::session::clock::unix_millis;
@@ -171,10 +172,13 @@ impl Inner {
                 session
             }
             Profile::Plain(plain) => {
-                let session = oidc::session(claims, &plain.names, now, plain.leeway)?;
+                let session = oidc::session(claims, &plain.names, now, plain.leeway, &self.warnings)?;
                 self.rules.check_issuer_and_audience(session.claims(), &self.warnings)?;
-                purpose::check_header(header, &plain.token_types)?;
+                if !plain.demands.name_types() {
+                    purpose::check_header(header, &plain.token_types)?;
+                }
                 purpose::check_claims(session.claims(), plain.id_tokens)?;
+                plain.demands.check(header, session.claims(), &self.warnings)?;
                 session
             }
         };

@@ -40,15 +40,50 @@ impl VerificationKey {
         }
     }
 
-    /// A shared secret. Whoever holds it can also make sessions.
+    /// A shared secret. Whoever holds it can also make sessions, and every token that it signs can be one: see
+    /// [what else the key signs](crate::session#what-else-does-this-key-sign).
     ///
     /// # Errors
     ///
     /// The secret is shorter than the algorithm's hash, or a known or guessable one.
     pub fn from_secret(algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, InvalidKey> {
         let secret = secret.as_ref();
-        let KeyType::Secret(min_bytes) = algorithm.key_type() else { return Err(InvalidKey::WrongType) };
-        secret::check(secret, min_bytes)?;
+        secret::check(secret, min_bytes(algorithm)?)?;
+        Self::new(algorithm, Material::Secret(secret))
+    }
+
+    /// A shared secret that [`from_secret`](Self::from_secret) refuses as too short or guessable: for a service that has
+    /// signed tokens with it already, until all of them have expired.
+    ///
+    /// One token is enough to search for such a secret without asking any server, and whoever finds it signs in as
+    /// anybody. So the log has one warning for each weakness in a process, without the secret. Make a new one, for example
+    /// with `openssl rand -base64 48`; sign with it from now on, under a `kid`, and leave this one out once its last token has
+    /// expired.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::keys::{Algorithm, InvalidKey, KeySet, VerificationKey};
+    ///
+    /// let old = "my-super-long-jwt-secret-for-local-development";
+    /// assert_eq!(VerificationKey::from_secret(Algorithm::HS256, old).unwrap_err(), InvalidKey::SecretWeak);
+    /// // Tokens without a `kid` mean the key without one, so both sign in until the old one is left out.
+    /// let old = VerificationKey::from_weak_secret(Algorithm::HS256, old)?;
+    /// let new = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?.with_kid("2026");
+    /// assert_eq!(KeySet::new([old, new])?.len(), 2);
+    /// # Ok::<(), InvalidKey>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is no secret at all is refused here, too, since no search is needed to sign in as anybody: an empty one; one
+    /// that manuals print (the first that whoever attacks tries, so there are no sessions to keep); a public key, which
+    /// is a mistake in the settings (CVE-2022-29217).
+    pub fn from_weak_secret(algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, InvalidKey> {
+        let secret = secret.as_ref();
+        match secret::check(secret, min_bytes(algorithm)?) {
+            Ok(()) => {}
+            Err(weakness @ (InvalidKey::SecretTooShort | InvalidKey::SecretWeak)) => secret::warn_of(weakness),
+            Err(no_secret) => return Err(no_secret),
+        }
         Self::new(algorithm, Material::Secret(secret))
     }
 
@@ -112,6 +147,13 @@ impl VerificationKey {
     fn new(algorithm: Algorithm, material: Material<'_>) -> Result<Self, InvalidKey> {
         let key = Prepared::new(algorithm, material).ok_or(InvalidKey::Malformed)?;
         Ok(Self { kid: None, algorithm, key })
+    }
+}
+
+fn min_bytes(algorithm: Algorithm) -> Result<usize, InvalidKey> {
+    match algorithm.key_type() {
+        KeyType::Secret(min_bytes) => Ok(min_bytes),
+        _ => Err(InvalidKey::WrongType),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Shared secrets that nobody should verify sessions with.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -32,26 +33,62 @@ const TELLING_WORDS: [&str; 16] = [
 /// What fingers type that want something long: runs along the rows and columns of a keyboard.
 const KEYBOARD_RUNS: [&str; 8] = ["qwerty", "qwertz", "azerty", "asdfgh", "zxcvbn", "1q2w3e", "qazwsx", "1qaz2wsx"];
 
-/// Secrets without such a word that are in everybody's code, because a tutorial or a site shows them.
-const PUBLISHED: [&str; 4] = [
+/// Secrets that a tutorial, a standard or a site prints whole, so that they are the first that crackers try.
+const PUBLISHED: [&str; 9] = [
     // The key of widely copied Spring Security tutorials, and a variant of it.
     "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
     "404E635266556A586E327235753878214125442A472D4B6150645367566B5970",
     "413F4428472B4B6250655368566D5970337336763979244226452948404D6351",
     // RFC 7515 appendix A.1.
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+    // jwt.io, over the years.
+    "your-256-bit-secret",
+    "your-384-bit-secret",
+    "your-512-bit-secret",
+    "a-string-secret-at-least-256-bits-long",
+    "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
 ];
 
 /// Refuses a secret that is too short, that a person rather than a random generator made, or that is no secret.
+///
+/// [`SecretTooShort`](InvalidKey::SecretTooShort) and [`SecretWeak`](InvalidKey::SecretWeak) are answered only for what
+/// is a secret all the same: somebody has to guess it.
 pub(super) fn check(secret: &[u8], min_bytes: usize) -> Result<(), InvalidKey> {
+    // HMAC pads a key with zeros.
+    if secret.iter().all(|byte| *byte == 0) {
+        return Err(InvalidKey::SecretEmpty);
+    }
+    if is_published(secret) {
+        return Err(InvalidKey::SecretPublished);
+    }
+    if is_public_key(secret) {
+        return Err(InvalidKey::SecretIsPublicKey);
+    }
     if secret.len() < min_bytes {
         return Err(InvalidKey::SecretTooShort);
     }
     let has_word = has_any(secret, &TELLING_WORDS) || has_any(secret, &KEYBOARD_RUNS);
-    if is_published(secret) || has_word || is_uniform(secret) || is_sentence(secret) || is_public_key(secret) {
+    if has_word || is_uniform(secret) || is_sentence(secret) {
         return Err(InvalidKey::SecretWeak);
     }
     if is_short_hex(secret) { Err(InvalidKey::SecretTooShort) } else { Ok(()) }
+}
+
+/// Tells the operator of a weak secret that is in use, once for each weakness. A process in which nobody listens to
+/// warnings yet is told by the next call.
+pub(super) fn warn_of(weakness: InvalidKey) {
+    static SHORT: AtomicBool = AtomicBool::new(false);
+    static GUESSABLE: AtomicBool = AtomicBool::new(false);
+    let told = if weakness == InvalidKey::SecretTooShort { &SHORT } else { &GUESSABLE };
+    if tracing::enabled!(tracing::Level::WARN) && !told.swap(true, Ordering::Relaxed) {
+        let found = if weakness == InvalidKey::SecretTooShort { "too short" } else { "guessable" };
+        tracing::warn!(
+            found,
+            "sessions are verified with a weak secret: whoever has one token can search for the secret and then sign in \
+             as anybody. Make a new one, for example with `openssl rand -base64 48`, and take the old one until all of \
+             its tokens have expired"
+        );
+    }
 }
 
 /// Bytes written in hexadecimal, perhaps with the hyphens of a UUID, are half as many as the digits: a UUID has 122
@@ -74,6 +111,10 @@ fn has_any(secret: &[u8], words: &[&str]) -> bool {
 /// A public key, which everybody has, in any of the forms in which it is passed around: whoever gives it as a secret
 /// confused two settings (CVE-2022-29217), and then anybody can sign.
 fn is_public_key(secret: &[u8]) -> bool {
+    // Odd as a secret, and yet nobody else has it.
+    if has_any(secret, &["private key-----"]) {
+        return false;
+    }
     let words = ["-----begin ", "ssh-rsa ", "ssh-ed25519 ", "ssh-dss ", "ecdsa-sha2-", "sk-ssh-", "\"kty\""];
     let base64: Vec<u8> = secret.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
     let decoded = STANDARD_NO_PAD.decode(without_padding(&base64));
@@ -109,19 +150,25 @@ mod tests {
     #[test]
     fn secrets_of_people_are_refused_and_random_ones_taken() {
         for weak in [
-            "a-string-secret-at-least-256-bits-long",
+            "my-super-long-jwt-secret-for-local-development",
             "your-256-bit-secret-your-256-bit-secret",
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAu1SU1LfVLPHCozMxH2Mo\n-----END RSA PRIVATE KEY-----",
             "django-insecure-d)24gp3-)(x*&i1lygpoux*hf",
             "old keys here (for key rotation)",
             "00000000000000000000000000000000",
             "abcdefghijklmnopqrstuvwxyz0123456789",
             "h7Gd2Lq9h7Gd2Lq9h7Gd2Lq9h7Gd2Lq9",
-            "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
             "1q2w3e4r5t6y7u8i9o0p-1Q2W3E4R5T6Y7U8I9O0P",
         ] {
             assert_eq!(check(weak.as_bytes(), 32), Err(InvalidKey::SecretWeak), "{weak}");
         }
         assert_eq!(check(&[7; 31], 32), Err(InvalidKey::SecretTooShort));
+        for published in PUBLISHED {
+            assert_eq!(check(published.as_bytes(), 32), Err(InvalidKey::SecretPublished), "{published}");
+        }
+        for empty in [&[][..], &[0], &[0; 64]] {
+            assert_eq!(check(empty, 32), Err(InvalidKey::SecretEmpty), "{empty:?}");
+        }
         for short in ["0bad6f2a-94f1-4c1d-8f7e-2d5b8f0c3a61", "72194825d2b61204a1e49d9bcee3820569660c6f"] {
             assert_eq!(check(short.as_bytes(), 32), Err(InvalidKey::SecretTooShort), "{short}");
         }
@@ -145,7 +192,7 @@ mod tests {
             b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPL1I9oiq+B8crkmuV4YViiUnhdLjCp3hvy1bNGuGfNL",
             br#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
         ] {
-            assert_eq!(check(key, 32), Err(InvalidKey::SecretWeak), "{}", String::from_utf8_lossy(key));
+            assert_eq!(check(key, 32), Err(InvalidKey::SecretIsPublicKey), "{}", String::from_utf8_lossy(key));
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::InvalidKey;
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, KeyType};
 use super::key::VerificationKey;
 use super::version::KeySetVersion;
 
@@ -11,8 +11,9 @@ use super::version::KeySetVersion;
 /// the algorithm of the token tells which is meant. Two *different* keys of one `kid` and one algorithm are ambiguous, and
 /// none of them is used.
 ///
-/// A token whose `kid` no key has means the one key without a `kid` of its algorithm. A token without a `kid` means the
-/// one key of its algorithm, whatever that is called. Where there are several, it means none.
+/// A token whose `kid` no key has means the one key without a `kid` of its algorithm. A token without a `kid` means that
+/// key, too, so that a named key can take over from one without a name; where all have names, it means the one key of its
+/// algorithm, and none where there are several.
 ///
 /// ```
 /// use tower_user_metadata::session::keys::{Algorithm, KeySet};
@@ -109,6 +110,11 @@ impl KeySet {
         &self.skipped
     }
 
+    /// Whether a key is a shared secret, which signs whatever its holders like.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key.algorithm().key_type(), KeyType::Secret(_)))
+    }
+
     /// How many keys of the JWK set gave away their private part, which nobody should have seen.
     pub(crate) fn private(&self) -> usize {
         self.private
@@ -149,8 +155,9 @@ impl KeySet {
         if let Some(key) = kid.and_then(|kid| of_algorithm(self.of_kid(Some(kid)), algorithm).next()) {
             return found(key, true);
         }
-        let unnamed = if kid.is_some() { self.of_kid(None) } else { &self.keys };
-        let mut fitting = of_algorithm(unnamed, algorithm);
+        let unnamed = self.of_kid(None);
+        let any = kid.is_none() && of_algorithm(unnamed, algorithm).next().is_none();
+        let mut fitting = of_algorithm(if any { &self.keys } else { unnamed }, algorithm);
         match fitting.next() {
             Some(key) if fitting.all(|other| other.is_same(key)) => found(key, false),
             None if kid.map_or(!self.is_empty(), |kid| self.has_kid(kid)) => Err(NotFound::Algorithm),

@@ -147,7 +147,8 @@ fn no_key_serves_two_algorithms() {
     }
     // A public key is no secret, in whatever form it is given as one.
     let jwk = okp.to_string();
-    assert_eq!(VerificationKey::from_secret(Algorithm::HS256, &jwk).err(), Some(InvalidKey::SecretWeak));
+    assert_eq!(VerificationKey::from_secret(Algorithm::HS256, &jwk).err(), Some(InvalidKey::SecretIsPublicKey));
+    assert_eq!(VerificationKey::from_weak_secret(Algorithm::HS256, &jwk).err(), Some(InvalidKey::SecretIsPublicKey));
     assert_eq!(VerificationKey::from_secret(Algorithm::RS256, &jwk).err(), Some(InvalidKey::WrongType));
 }
 

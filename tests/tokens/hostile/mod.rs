@@ -8,6 +8,7 @@ mod keys;
 mod providers;
 mod purpose;
 mod random;
+mod services;
 mod supertokens;
 
 use tower_user_metadata::session::JwtVerifier;
