@@ -62,6 +62,7 @@
 //!
 //! | Feature | What it adds |
 //! |---|---|
+//! | `jwks` | the HTTPS client for the keys of an OpenID Connect provider or a SuperTokens core |
 //! | `sqlite` | `store::SqliteStore`: embedded, durable, group commit |
 //! | `postgres` | `store::PostgresStore`: one statement a write, calls of many users gathered, TLS |
 //! | `redis` | `store::RedisStore`: one server or a Cluster, with TLS |
@@ -78,6 +79,9 @@
 //! | `rocket` | a fairing, request guards and responders for Rocket 0.5 |
 //! | `sidecar` | the program `user-metadata-auth` for nginx, Traefik, Caddy and Envoy, and `forward_auth` |
 //! | `conformance` | the contracts of stores and adapters as functions; outside semver |
+//!
+//! `jwks`, `postgres`, `mariadb` and `redis` speak TLS by rustls on aws-lc. With `-ring` behind the name it is rustls on ring,
+//! and with `-no-provider` the provider that the application installs.
 //!
 //! # A request, in one direction
 //!
@@ -135,6 +139,6 @@ pub mod __private {
 }
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "axum", feature = "jwks", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
