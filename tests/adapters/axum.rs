@@ -117,7 +117,7 @@ impl SessionVerifier for TokenIsUser {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         let user = UserId::new(input.token).map_err(|_| AuthError::new(AuthErrorKind::MalformedClaims));
         let expires = input.now + Duration::from_secs(60);
-        Verdict::Ready(user.map(|user| Session::assertion(user, expires).build()))
+        Verdict::Ready(user.map(|user| Some(Session::assertion(user, expires).build())))
     }
 }
 

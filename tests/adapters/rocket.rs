@@ -148,7 +148,7 @@ impl SessionVerifier for Counting {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         self.0.fetch_add(1, Ordering::Relaxed);
         let user = UserId::new(input.token).expect("a user id");
-        Verdict::Ready(Ok(Session::assertion(user, input.now + Duration::from_secs(60)).build()))
+        Verdict::Ready(Ok(Some(Session::assertion(user, input.now + Duration::from_secs(60)).build())))
     }
 }
 
