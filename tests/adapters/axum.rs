@@ -13,8 +13,7 @@ use tower_user_metadata::{
     UserMetadataHandle, UserMetadataLayer,
 };
 
-const MISSING_LAYER: &str =
-    r#"{"message":"no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it"}"#;
+const MISSING_LAYER: &str = r#"{"message":"no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it, or let your own middleware insert `UserMetadataHandle::for_user(user, store)`"}"#;
 
 #[tokio::test]
 async fn a_missing_layer_is_named_in_every_form() {
