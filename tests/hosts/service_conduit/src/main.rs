@@ -4,6 +4,7 @@ mod articles;
 mod drive;
 mod error;
 mod extractor;
+mod metadata;
 #[path = "../../shared/service.rs"]
 mod service;
 mod users;
@@ -38,7 +39,9 @@ async fn serve(directory: &Path) -> service::Outcome {
     sqlx::raw_sql(include_str!("schema.sql")).execute(&database).await?;
     let context = Context { hmac_key: std::env::var("HMAC_KEY")?.into(), database };
 
-    let router = Router::new().merge(users::router()).merge(articles::router()).layer(Extension(context));
+    let metadata = metadata::router(&context.hmac_key, directory).await?;
+    let router =
+        Router::new().merge(users::router()).merge(articles::router()).merge(metadata).layer(Extension(context));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}{}", service::LISTENS, listener.local_addr()?);
     Ok(axum::serve(listener, router).await?)
