@@ -2,11 +2,13 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::{ErrorInternalServerError, InternalError};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpMessage, HttpResponse, http::header::LOCATION};
 use argon2::password_hash::SaltString;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use sqlx::SqlitePool;
+use tower_user_metadata::{MetadataStore, UserMetadataHandle};
 use uuid::Uuid;
 
 use crate::service::Outcome;
@@ -27,6 +29,10 @@ pub(crate) async fn reject_anonymous_users(
         return Err(InternalError::from_response("nobody is signed in", see_other("/login")).into());
     };
     request.extensions_mut().insert(UserId(user));
+    let store =
+        request.app_data::<Data<dyn MetadataStore>>().cloned().ok_or_else(|| ErrorInternalServerError("no store"))?;
+    let id = tower_user_metadata::UserId::new(user.to_string()).map_err(ErrorInternalServerError)?;
+    request.extensions_mut().insert(UserMetadataHandle::for_user(id, store.into_inner()));
     next.call(request).await
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
 use sqlx::SqlitePool;
+use uuid::Uuid;
 
 use crate::service::{Answer, Outcome, Service};
 
@@ -13,14 +15,22 @@ pub(crate) async fn main() -> Outcome {
     let service = Service::start(directory.path(), &[SECRET])?;
     let admin = sign_in(&service, "admin", "first-password")?.ok_or("the admin cannot sign in")?;
     let editor = sign_in(&service, "editor", "first-password")?.ok_or("the editor cannot sign in")?;
+    let before = rows(directory.path()).await?;
+    documents_are_kept_apart(&service, &admin, &editor)?;
+    strangers_are_sent_to_the_login(&service)?;
+    let documents = documents(directory.path()).await?;
+    assert_eq!(documents, [(user_id(directory.path(), "admin").await?, r#"{"theme":"light"}"#.to_owned())]);
+    assert_eq!(rows(directory.path()).await?, before);
     routes_answer(&service, &admin, &editor)?;
     let rows = rows(directory.path()).await?;
     assert_eq!(rows.len(), 5, "{rows:?}");
 
+    change(&service, &admin, &json!({ "theme": "dark" }))?.expect(200)?;
     service.kill()?;
     let service = Service::start(directory.path(), &[SECRET])?;
     let dashboard = get(&service, "/admin/dashboard", &admin)?;
     assert_eq!((dashboard.status, &*dashboard.body), (200, "<p>Welcome admin!</p>"));
+    assert_eq!(document(&service, &admin)?, json!({ "theme": "dark" }));
     Ok(())
 }
 
@@ -39,6 +49,60 @@ fn sign_in(service: &Service, username: &str, password: &str) -> Outcome<Option<
     answer.expect(303)?;
     let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
     Ok(cookie.filter(|_| answer.header("location") == Some("/admin/dashboard")).map(str::to_owned))
+}
+
+fn change(service: &Service, cookie: &str, update: &Value) -> Outcome<Answer> {
+    service.json("PATCH", "/admin/metadata", &[("cookie", cookie)], update)
+}
+
+fn document(service: &Service, cookie: &str) -> Outcome<Value> {
+    get(service, "/admin/metadata", cookie)?.json(200)
+}
+
+fn documents_are_kept_apart(service: &Service, admin: &str, editor: &str) -> Outcome {
+    assert_eq!(document(service, admin)?, json!({}));
+    change(service, admin, &json!({ "theme": "dark", "draft": { "title": null }, "todos": ["one"] }))?.expect(200)?;
+    let stored = json!({ "theme": "dark", "draft": { "title": null }, "todos": ["one"] });
+    assert_eq!(document(service, admin)?, stored);
+    change(service, editor, &json!({ "theme": "blue" }))?.expect(200)?;
+    assert_eq!(document(service, admin)?, stored);
+    let merged = change(service, admin, &json!({ "theme": "light", "draft": null, "todos": null }))?.json(200)?;
+    assert_eq!(merged, json!({ "theme": "light" }));
+    change(service, admin, &json!(["no object"]))?.expect(400)?;
+    service.call("DELETE", "/admin/metadata", &[("cookie", editor)], "")?.expect(204)?;
+    assert_eq!(document(service, editor)?, json!({}));
+    assert_eq!(document(service, admin)?, merged);
+    Ok(())
+}
+
+/// As on the other routes of the scope.
+fn strangers_are_sent_to_the_login(service: &Service) -> Outcome {
+    for cookie in ["", "id=forged"] {
+        for answer in [get(service, "/admin/metadata", cookie)?, change(service, cookie, &json!({ "theme": "red" }))?] {
+            assert_eq!((answer.status, answer.header("location")), (303, Some("/login")));
+        }
+    }
+    Ok(())
+}
+
+async fn open(directory: &Path, file: &str) -> Outcome<SqlitePool> {
+    Ok(SqlitePool::connect(&format!("sqlite://{}", directory.join(file).display())).await?)
+}
+
+/// Whose documents are in the file, and what they are.
+async fn documents(directory: &Path) -> Outcome<Vec<(String, String)>> {
+    let database = open(directory, "user-metadata.db").await?;
+    let rows = sqlx::query_as("SELECT user_id, document FROM user_metadata").fetch_all(&database).await?;
+    database.close().await;
+    Ok(rows)
+}
+
+async fn user_id(directory: &Path, username: &str) -> Outcome<String> {
+    let database = open(directory, "newsletter.db").await?;
+    let user: Uuid =
+        sqlx::query_scalar("SELECT user_id FROM users WHERE username = ?").bind(username).fetch_one(&database).await?;
+    database.close().await;
+    Ok(user.to_string())
 }
 
 /// The service's own routes, as they answer with and without the metadata.
@@ -61,7 +125,7 @@ fn routes_answer(service: &Service, admin: &str, editor: &str) -> Outcome {
 
 /// The tables of the service and every row in them.
 async fn rows(directory: &Path) -> Outcome<Vec<String>> {
-    let database = SqlitePool::connect(&format!("sqlite://{}", directory.join("newsletter.db").display())).await?;
+    let database = open(directory, "newsletter.db").await?;
     let all = "SELECT sql FROM sqlite_master WHERE type = 'table' \
                UNION ALL SELECT concat_ws(' ', hex(user_id), username, password_hash) FROM users \
                UNION ALL SELECT concat_ws(' ', email, name) FROM subscriptions";

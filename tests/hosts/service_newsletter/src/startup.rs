@@ -7,6 +7,9 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
+use tower_user_metadata::adapter::actix::endpoints;
+use tower_user_metadata::endpoints::UserMetadataEndpoints;
+use tower_user_metadata::store;
 
 use crate::authentication::{add_user, reject_anonymous_users};
 use crate::routes::{change_password, dashboard, health_check, home, log_out, login, login_form, subscribe};
@@ -27,6 +30,9 @@ pub(crate) async fn serve(directory: &Path) -> Outcome {
     }
     let key = Key::from(std::env::var("HMAC_SECRET")?.as_bytes());
 
+    let metadata = directory.join("user-metadata.db");
+    let metadata = web::Data::from(store::connect(&format!("sqlite://{}", metadata.display())).await?);
+
     let database = web::Data::new(database);
     let server = HttpServer::new(move || {
         let sessions = SessionMiddleware::builder(CookieSessionStore::default(), key.clone()).cookie_secure(false);
@@ -42,8 +48,10 @@ pub(crate) async fn serve(directory: &Path) -> Outcome {
                     .wrap(from_fn(reject_anonymous_users))
                     .route("/dashboard", web::get().to(dashboard))
                     .route("/password", web::post().to(change_password))
-                    .route("/logout", web::post().to(log_out)),
+                    .route("/logout", web::post().to(log_out))
+                    .service(web::resource("/metadata").route(endpoints(UserMetadataEndpoints::new()))),
             )
+            .app_data(metadata.clone())
             .app_data(database.clone())
     });
     let server = server.workers(2).bind("127.0.0.1:0")?;
