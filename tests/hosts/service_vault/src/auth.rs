@@ -1,4 +1,4 @@
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -7,6 +7,8 @@ use rocket::http::Status;
 use rocket::outcome::try_outcome;
 use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
+use tower_user_metadata::adapter::rocket::put_user_metadata;
+use tower_user_metadata::{MetadataStore, UserId, UserMetadataHandle};
 
 use crate::db::{Database, User};
 
@@ -85,7 +87,13 @@ impl<'r> FromRequest<'r> for Headers {
         let database =
             try_outcome!(request.guard::<&State<Database>>().await.map_error(|(status, ())| (status, "no database")));
         match database.user(claims.sub).await {
-            Some(user) if user.security_stamp == claims.sstamp => Outcome::Success(Self { user }),
+            Some(user) if user.security_stamp == claims.sstamp => {
+                let store: &State<Arc<dyn MetadataStore>> =
+                    try_outcome!(request.guard().await.map_error(|(status, ())| (status, "no store")));
+                let Ok(id) = UserId::new(user.uuid.clone()) else { return refuse("no user id") };
+                put_user_metadata(request, Some(UserMetadataHandle::for_user(id, Arc::clone(store))));
+                Outcome::Success(Self { user })
+            }
             Some(_) => refuse("a security stamp of the past"),
             None => refuse("no such user"),
         }

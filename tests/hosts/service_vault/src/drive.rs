@@ -8,18 +8,29 @@ use serde_json::{Value, json};
 
 use crate::service::{Answer, Outcome, Service};
 
+const METADATA: &str = "/api/accounts/metadata";
+
 pub(crate) fn main() -> Outcome {
     let directory = tempfile::tempdir()?;
     let service = Service::start(directory.path(), &[])?;
     let ann = sign_up(&service, "ann")?;
     let bob = sign_up(&service, "bob")?;
+    let before = rows(directory.path())?;
+    documents_are_kept_apart(&service, &ann, &bob)?;
+    no_other_token_is_a_session(&service, &ann)?;
+    let id = text(&call(&service, "GET", "/api/accounts/profile", &ann)?.json(200)?, "id")?;
+    assert_eq!(documents(directory.path())?, [format!(r#"{id} {{"theme":"light"}}"#)]);
+    assert_eq!(rows(directory.path())?, before);
     routes_answer(&service, &ann, &bob)?;
     let rows = rows(directory.path())?;
     assert_eq!(rows.len(), 3, "{rows:?}");
 
+    change(&service, &ann, &json!({ "theme": "dark" }))?.expect(200)?;
+
     service.kill()?;
     let service = Service::start(directory.path(), &[])?;
     assert_eq!(call(&service, "GET", "/api/accounts/profile", &ann)?.json(200)?["email"], "ann@example.com");
+    assert_eq!(document(&service, &ann)?, json!({ "theme": "dark" }));
     ended_sessions_are_refused(&service, &ann, &bob)
 }
 
@@ -46,6 +57,47 @@ fn text(answer: &Value, name: &str) -> Outcome<String> {
     Ok(answer[name].as_str().ok_or("no such text")?.to_owned())
 }
 
+fn change(service: &Service, token: &str, update: &Value) -> Outcome<Answer> {
+    service.json("PATCH", METADATA, &[("authorization", &format!("Bearer {token}"))], update)
+}
+
+fn document(service: &Service, token: &str) -> Outcome<Value> {
+    call(service, "GET", METADATA, token)?.json(200)
+}
+
+fn documents_are_kept_apart(service: &Service, ann: &str, bob: &str) -> Outcome {
+    assert_eq!(document(service, ann)?, json!({}));
+    change(service, ann, &json!({ "theme": "dark", "draft": { "title": null }, "todos": ["one"] }))?.expect(200)?;
+    let stored = json!({ "theme": "dark", "draft": { "title": null }, "todos": ["one"] });
+    assert_eq!(document(service, ann)?, stored);
+    change(service, bob, &json!({ "theme": "blue" }))?.expect(200)?;
+    assert_eq!(document(service, ann)?, stored);
+    let merged = change(service, ann, &json!({ "theme": "light", "draft": null, "todos": null }))?.json(200)?;
+    assert_eq!(merged, json!({ "theme": "light" }));
+    let invalid = change(service, ann, &json!(["no object"]))?;
+    assert_eq!(
+        (invalid.status, invalid.header("content-type")),
+        (400, Some("application/json; charset=utf-8")),
+        "{invalid:?}"
+    );
+    call(service, "DELETE", METADATA, bob)?.expect(200)?;
+    assert_eq!(document(service, bob)?, json!({}));
+    assert_eq!(document(service, ann)?, merged);
+    Ok(())
+}
+
+/// Also none that the same key signed for the same user.
+fn no_other_token_is_a_session(service: &Service, ann: &str) -> Outcome {
+    service.call("GET", METADATA, &[], "")?.expect(401)?;
+    service.json("PATCH", METADATA, &[], &json!({ "theme": "red" }))?.expect(401)?;
+    for path in ["/api/organizations/invite", "/api/accounts/delete-recover"] {
+        let other = text(&call(service, "POST", path, ann)?.json(200)?, "mail")?;
+        call(service, "GET", METADATA, &other)?.expect(401)?;
+        change(service, &other, &json!({ "theme": "red" }))?.expect(401)?;
+    }
+    Ok(())
+}
+
 /// The service's own routes, as they answer with and without the metadata.
 fn routes_answer(service: &Service, ann: &str, bob: &str) -> Outcome {
     service.call("GET", "/api/accounts/profile", &[], "")?.expect(401)?;
@@ -63,9 +115,13 @@ fn routes_answer(service: &Service, ann: &str, bob: &str) -> Outcome {
 /// Also of those whose token has not expired.
 fn ended_sessions_are_refused(service: &Service, ann: &str, bob: &str) -> Outcome {
     call(service, "POST", "/api/accounts/security-stamp", ann)?.expect(200)?;
-    call(service, "GET", "/api/accounts/profile", ann)?.expect(401)?;
-    call(service, "GET", "/api/accounts/profile", bob)?.expect(200)?;
-    call(service, "GET", "/api/accounts/profile", &sign_in(service, "ann")?)?.expect(200)
+    let again = sign_in(service, "ann")?;
+    for path in ["/api/accounts/profile", METADATA] {
+        call(service, "GET", path, ann)?.expect(401)?;
+        call(service, "GET", path, bob)?.expect(200)?;
+        call(service, "GET", path, &again)?.expect(200)?;
+    }
+    Ok(())
 }
 
 #[derive(QueryableByName)]
@@ -76,10 +132,19 @@ struct Row {
 
 /// The table of the service and every row in it.
 fn rows(directory: &Path) -> Outcome<Vec<String>> {
-    let path = directory.join("vault.db");
-    let mut database = SqliteConnection::establish(path.to_str().ok_or("a path")?)?;
     let all = "SELECT sql AS text FROM sqlite_master WHERE type = 'table' UNION ALL \
                SELECT concat_ws(' ', uuid, email, hex(salt), hex(password_hash), security_stamp) FROM users";
-    let rows: Vec<Row> = diesel::sql_query(all).load(&mut database)?;
+    texts(&directory.join("vault.db"), all)
+}
+
+/// Whose documents are in the file, and what they are.
+fn documents(directory: &Path) -> Outcome<Vec<String>> {
+    let all = "SELECT concat_ws(' ', user_id, document) AS text FROM user_metadata";
+    texts(&directory.join("user-metadata.db"), all)
+}
+
+fn texts(file: &Path, query: &str) -> Outcome<Vec<String>> {
+    let mut database = SqliteConnection::establish(file.to_str().ok_or("a path")?)?;
+    let rows: Vec<Row> = diesel::sql_query(query).load(&mut database)?;
     Ok(rows.into_iter().map(|row| row.text).collect())
 }

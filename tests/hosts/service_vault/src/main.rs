@@ -4,6 +4,7 @@ mod accounts;
 mod auth;
 mod db;
 mod drive;
+mod metadata;
 #[path = "../../shared/service.rs"]
 mod service;
 
@@ -12,6 +13,8 @@ use std::path::Path;
 
 use rocket::config::{Config, LogLevel};
 use rocket::fairing::AdHoc;
+use tower_user_metadata::adapter::rocket::UserMetadata;
+use tower_user_metadata::store;
 
 use crate::db::Database;
 
@@ -26,6 +29,7 @@ async fn main() -> service::Outcome {
 
 async fn serve(directory: &Path) -> service::Outcome {
     let database = Database::open(&directory.join("vault.db"))?;
+    let metadata = store::connect(&format!("sqlite://{}", directory.join("user-metadata.db").display())).await?;
     let config = Config {
         address: Ipv4Addr::LOCALHOST.into(),
         port: 0,
@@ -35,7 +39,10 @@ async fn serve(directory: &Path) -> service::Outcome {
     };
     rocket::custom(config)
         .manage(database)
+        .manage(metadata)
+        .attach(UserMetadata::without_authenticator())
         .mount("/", accounts::routes())
+        .mount("/api/accounts/metadata", metadata::routes())
         .attach(AdHoc::on_liftoff("address", |rocket| {
             let address = SocketAddr::new(rocket.config().address, rocket.config().port);
             println!("{}{address}", service::LISTENS);
