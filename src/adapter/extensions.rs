@@ -114,6 +114,12 @@ impl Values for Extensions {
 const NO_SESSION_BESIDE_HANDLE: &str = "this request has a `UserMetadataHandle` of your own middleware and no `Session`: \
                                         take the handle, or insert a `Session` too";
 
+/// Whether anybody has said whose the request is, or that it is nobody's.
+#[cfg(feature = "rocket")]
+pub(super) fn is_told(values: &impl Values) -> bool {
+    values.value::<UserMetadataHandle>().is_some() || values.value::<NoSession>().is_some()
+}
+
 /// What a layer or a middleware put there. A request that passed without a session is refused here.
 pub(super) fn required<T: Clone + Send + Sync + 'static>(
     values: &impl Values,

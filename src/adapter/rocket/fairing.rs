@@ -1,10 +1,9 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::{HeaderMap, Status};
 use rocket::outcome::Outcome;
 use rocket::{Build, Request, Response, Rocket};
 
+use super::known::known;
 use super::response::convert;
 use crate::authenticator::Authenticator;
 use crate::endpoints::Problem;
@@ -17,24 +16,21 @@ use crate::session::Headers;
 /// status. To render something else, attach another fairing after this one, or give the answer another status in a catcher:
 /// both find the reason by [`refusal`](super::refusal).
 #[derive(Clone, Debug)]
-pub struct UserMetadata {
-    /// `None` where the application verifies its sessions by itself.
-    pub(super) authenticator: Option<Authenticator>,
-}
+pub struct UserMetadata(pub(super) Option<Authenticator>);
 
 impl UserMetadata {
     /// The fairing. Whether a session is required the guards say, and not
     /// [`Authenticator::with_optional_sessions`](crate::Authenticator::with_optional_sessions).
     #[must_use]
     pub fn fairing(authenticator: Authenticator) -> Self {
-        Self { authenticator: Some(authenticator.with_optional_sessions()) }
+        Self(Some(authenticator.with_optional_sessions()))
     }
 
     /// The fairing for an application that [has sessions already](super#you-have-sessions-already), and tells by
     /// [`put_user_metadata`](super::put_user_metadata) whose a request is.
     #[must_use]
     pub fn without_authenticator() -> Self {
-        Self { authenticator: None }
+        Self(None)
     }
 }
 
@@ -61,7 +57,7 @@ impl Fairing for UserMetadata {
 /// The problem for which a guard of this crate refused the request, for catchers and fairings.
 #[must_use]
 pub fn refusal(request: &Request<'_>) -> Option<Problem> {
-    last_refusal(request).clone()
+    known(request).get().cloned()
 }
 
 /// Of a guard: leaves the problem where the fairing finds it, and gives the status for a catcher.
@@ -69,14 +65,10 @@ pub(super) fn outcome<T, F>(request: &Request<'_>, found: Result<T, Problem>) ->
     match found {
         Ok(found) => Outcome::Success(found),
         Err(problem) => {
-            *last_refusal(request) = Some(problem.clone());
+            known(request).insert(problem.clone());
             Outcome::Error((Status::new(problem.status().as_u16()), problem))
         }
     }
-}
-
-fn last_refusal<'r>(request: &'r Request<'_>) -> MutexGuard<'r, Option<Problem>> {
-    request.local_cache(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Headers for HeaderMap<'_> {
