@@ -87,7 +87,7 @@ impl Demands {
             if header.token_type.is_none() {
                 return Err(refusal("typ", "the header names no type of token", warnings));
             }
-            purpose::check_header(header, &self.types)?;
+            purpose::check_header(header, &self.types).map_err(|error| refusal("typ", error.reason(), warnings))?;
         }
         for (name, values) in &self.required {
             let found = match claims.raw(name) {
