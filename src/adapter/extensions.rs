@@ -4,13 +4,14 @@ use crate::endpoints::Problem;
 use crate::endpoints::problem::MISSING_LAYER;
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
-use crate::session::Session;
+use crate::session::{AuthError, AuthErrorKind, Session};
 
 /// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
 /// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
 ///
 /// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is no layer
-/// a 500 that says how to add it.
+/// a 500 that says how to add it. A handle that [a middleware of your own](crate::adapter#you-have-sessions-already) has put into
+/// the extensions is found as that of the layer is.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -99,21 +100,39 @@ impl RequestExt for http::request::Parts {
     }
 }
 
+/// Where a framework keeps what belongs to a request, by its type.
+pub(super) trait Values {
+    fn value<T: Clone + Send + Sync + 'static>(&self) -> Option<T>;
+}
+
+impl Values for Extensions {
+    fn value<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.get().cloned()
+    }
+}
+
+const NO_SESSION_BESIDE_HANDLE: &str = "this request has a `UserMetadataHandle` of your own middleware and no `Session`: \
+                                        take the handle, or insert a `Session` too";
+
 /// What a layer or a middleware put there. A request that passed without a session is refused here.
 pub(super) fn required<T: Clone + Send + Sync + 'static>(
-    extensions: &Extensions,
+    values: &impl Values,
     remedy: &'static str,
 ) -> Result<T, Problem> {
-    extensions.get().cloned().ok_or_else(|| Problem::no_session(extensions, remedy))
+    optional(values, remedy)?.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
 }
 
 /// As [`required`]; `None` where sessions are optional and there is none.
 pub(super) fn optional<T: Clone + Send + Sync + 'static>(
-    extensions: &Extensions,
+    values: &impl Values,
     remedy: &'static str,
 ) -> Result<Option<T>, Problem> {
-    match extensions.get::<NoSession>() {
-        Some(NoSession) => Ok(None),
-        None => required(extensions, remedy).map(Some),
+    match values.value() {
+        Some(found) => Ok(Some(found)),
+        None if values.value::<NoSession>().is_some() => Ok(None),
+        None if values.value::<UserMetadataHandle>().is_some() => {
+            Err(Problem::missing_middleware(NO_SESSION_BESIDE_HANDLE))
+        }
+        None => Err(Problem::missing_middleware(remedy)),
     }
 }

@@ -16,7 +16,7 @@ use crate::session::{
     AntiCsrf, AuthError, AuthErrorKind, Clock, CsrfProof, Headers, Internal, Session, SessionVerifier, SystemClock,
     TokenSources, Verdict, VerifyInput,
 };
-use crate::store::{MetadataStore, Shares};
+use crate::store::{HeldStore, MetadataStore, Shares};
 
 /// Headers in, a session and its user's metadata handle out: the one place where sessions and stores meet.
 ///
@@ -148,8 +148,8 @@ impl Authenticator {
 
     /// Authenticates a request; `method` as it stands in the request line.
     ///
-    /// The outcome is `Ok(None)` for a request without credentials where sessions are optional, and for a CORS preflight,
-    /// whose credentials are not looked at.
+    /// The outcome is `Ok(None)` for a request without credentials, or with those of a session in which nobody is signed
+    /// in, where sessions are optional; and for a CORS preflight, whose credentials are not looked at.
     pub fn authenticate(&self, method: &str, headers: &dyn Headers) -> Authentication {
         if self.passes_preflight(method, headers) {
             return Authentication::ready(Ok(None));
@@ -172,16 +172,14 @@ impl Authenticator {
             Err(error) => return Authentication::ready(Err(error)),
         };
         match self.0.verifier.verify(VerifyInput::new(token.as_str(), now)) {
-            Verdict::Ready(session) => {
-                Authentication::ready(session.and_then(|session| self.admit(session, &proof, now)))
-            }
-            Verdict::Pending(session) => {
+            Verdict::Ready(found) => Authentication::ready(found.and_then(|found| self.judge(found, &proof, now))),
+            Verdict::Pending(found) => {
                 let authenticator = self.clone();
                 Authentication::pending(async move {
-                    let session = session.await?;
+                    let found = found.await?;
                     // The wait may have been long enough for the session to end.
                     let now = authenticator.0.clock.now();
-                    authenticator.admit(session, &proof, now)
+                    authenticator.judge(found, &proof, now)
                 })
             }
         }
@@ -197,11 +195,25 @@ impl Authenticator {
         claims::check([validator], &ClaimInput::new(session, self.0.clock.now())).inspect_err(log)
     }
 
+    /// A session in which nobody is signed in is as none: nothing can be forged in anybody's name, and it has no claims.
+    fn judge(
+        &self,
+        found: Option<Session>,
+        proof: &CsrfProof,
+        now: SystemTime,
+    ) -> Result<Option<Authenticated>, AuthError> {
+        match found {
+            Some(session) => self.admit(session, proof, now),
+            None if self.0.optional => Ok(None),
+            None => Err(AuthError::because(AuthErrorKind::MissingCredentials, "nobody is signed in")),
+        }
+    }
+
     fn admit(&self, session: Session, proof: &CsrfProof, now: SystemTime) -> Result<Option<Authenticated>, AuthError> {
         proof.check(&session)?;
         let validators = self.0.validators.iter().map(|validator| &**validator);
         claims::check(validators, &ClaimInput::new(&session, now))?;
-        let metadata = UserMetadataHandle::new(session.owner(), Arc::clone(self.0.stores.share()));
+        let metadata = UserMetadataHandle::new(session.owner(), HeldStore::Shared(Arc::clone(self.0.stores.share())));
         let metadata = if self.0.single_load { metadata.with_single_load() } else { metadata };
         Ok(Some(Authenticated { session, metadata }))
     }

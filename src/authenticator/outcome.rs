@@ -48,8 +48,8 @@ impl From<Authenticated> for UserMetadataHandle {
 
 /// The outcome of [`Authenticator::authenticate`](crate::Authenticator::authenticate), a future that in most cases is ready at once.
 ///
-/// `Ok(None)` is a request that passes without a session: one without credentials where sessions are optional, or a CORS
-/// preflight.
+/// `Ok(None)` is a request that passes without a session: one without credentials, or with those of a session in which
+/// nobody is signed in, where sessions are optional; or a CORS preflight.
 #[must_use = "futures do nothing unless polled"]
 pub struct Authentication(State);
 
@@ -105,9 +105,9 @@ impl fmt::Debug for Authentication {
 }
 
 pub(super) fn log(error: &AuthError) {
-    if error.kind() == AuthErrorKind::KeysUnavailable {
-        tracing::warn!(kind = ?error.kind(), reason = error.reason(), "session not verified");
+    if matches!(error.kind(), AuthErrorKind::KeysUnavailable | AuthErrorKind::SessionsUnavailable) {
+        tracing::warn!(kind = ?error.kind(), reason = error.reason(), error = error.cause(), "session not verified");
     } else {
-        tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+        tracing::debug!(kind = ?error.kind(), reason = error.reason(), error = error.cause(), "session refused");
     }
 }

@@ -5,13 +5,13 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Extensions, Response, StatusCode};
+use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::etag::etag;
-use crate::layer::{JsonRejection, NoSession, refuse};
+use crate::layer::{JsonRejection, refuse};
 use crate::metadata::{InvalidMetadata, InvalidMetadataKind};
-use crate::session::{AuthError, AuthErrorKind};
+use crate::session::AuthError;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// The content type of every body that this crate writes.
@@ -20,8 +20,8 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 /// The seconds after which a client may try a store again that is out of reach.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-pub(crate) const MISSING_LAYER: &str =
-    "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it";
+pub(crate) const MISSING_LAYER: &str = "no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it, or let your own \
+     middleware insert `UserMetadataHandle::for_user(user, store)`";
 
 /// The answer to a request that cannot be served, as the ready-made endpoints and the adapters give it: a status and
 /// `{"message":"…"}`, with a `limit` or a header where one belongs to it.
@@ -82,15 +82,6 @@ impl Problem {
     pub fn missing_middleware(remedy: &'static str) -> Self {
         tracing::error!("{remedy}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, remedy)
-    }
-
-    /// A session was asked for, and the extensions do not hold it: a 401 behind a layer with optional sessions, else
-    /// there is no layer, and the remedy says what to add.
-    pub(crate) fn no_session(extensions: &Extensions, remedy: &'static str) -> Self {
-        match extensions.get::<NoSession>() {
-            Some(NoSession) => AuthError::new(AuthErrorKind::MissingCredentials).into(),
-            None => Self::missing_middleware(remedy),
-        }
     }
 
     /// The status of the answer.

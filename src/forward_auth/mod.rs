@@ -39,7 +39,7 @@ use crate::session::claims::PrimitiveArrayClaim;
 /// # impl SessionVerifier for Trusting {
 /// #     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
 /// #         let user = UserId::new(input.token).expect("a test");
-/// #         Verdict::Ready(Ok(Session::assertion(user, input.now + std::time::Duration::from_secs(60)).build()))
+/// #         Verdict::Ready(Ok(Some(Session::assertion(user, input.now + std::time::Duration::from_secs(60)).build())))
 /// #     }
 /// # }
 ///

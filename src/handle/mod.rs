@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use self::loaded::{Loaded, Write};
 use crate::metadata::{Limits, Metadata, MetadataUpdate, Precondition, Record};
-use crate::store::{MetadataStore, MetadataStoreExt, Share, StoreError, StoreErrorKind};
+use crate::store::{HeldStore, MetadataStore, MetadataStoreExt, StoreError, StoreErrorKind};
 use crate::user_id::{HasUserId, UserId};
 
 /// The metadata of the signed-in user: what a handler reads, updates and clears.
@@ -35,20 +35,53 @@ use crate::user_id::{HasUserId, UserId};
 #[derive(Clone)]
 pub struct UserMetadataHandle {
     user: Arc<dyn HasUserId>,
-    store: Arc<Share>,
+    store: HeldStore,
     /// What the handle has loaded, if it loads the document only once.
     loaded: Option<Arc<Loaded>>,
 }
 
 impl UserMetadataHandle {
-    pub(crate) fn new(user: Arc<dyn HasUserId>, store: Arc<Share>) -> Self {
+    pub(crate) fn new(user: Arc<dyn HasUserId>, store: HeldStore) -> Self {
         Self { user, store, loaded: None }
     }
 
-    /// A handle on any user, without a session: for scripts, jobs and administrators. The caller vouches for the id.
+    /// A handle on any user, without a request: for scripts, jobs and administrators. The caller vouches for the id.
+    /// [`for_user`](Self::for_user) is for requests.
     #[must_use]
     pub fn admin(user: UserId, store: impl MetadataStore) -> Self {
-        Self::new(Arc::new(user), Arc::new(Share::new(store)))
+        Self::new(Arc::new(user), HeldStore::own(store))
+    }
+
+    /// A handle on the user whom a middleware of your own has signed in, for a service that has sessions already: put it
+    /// into the extensions of the request, where the [adapters](crate::adapter#you-have-sessions-already) find it as they find that of
+    /// the layer. The caller vouches for the id: never take it from the request itself.
+    ///
+    /// It is made once a request and does no I/O. All requests share the store: every store of this crate, and an `Arc` of
+    /// any, is cheap to clone.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use tower_user_metadata::adapter::RequestExt;
+    /// use tower_user_metadata::{MetadataStore, UserId, UserMetadataHandle, store};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let store: Arc<dyn MetadataStore> = store::connect("memory:").await?;
+    /// let mut request = http::Request::new(());
+    ///
+    /// // In your own middleware, once it knows that it is alice who calls:
+    /// let handle = UserMetadataHandle::for_user(UserId::new("alice")?, store.clone());
+    /// request.extensions_mut().insert(handle);
+    ///
+    /// // In a handler:
+    /// assert_eq!(request.user_metadata()?.user_id().as_str(), "alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn for_user(user: UserId, store: impl MetadataStore) -> Self {
+        Self::new(Arc::new(user), HeldStore::own(store))
     }
 
     /// Loads the document once: later reads through this handle and its later clones answer from memory, and reads at the

@@ -1,4 +1,6 @@
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -19,13 +21,15 @@ pub struct AuthError {
     reason: &'static str,
     claims: Vec<InvalidClaim>,
     retry_after: Option<Duration>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// Why there is no usable session; stable, and all that a client or a metric gets to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthErrorKind {
-    /// No token where one is looked for.
+    /// No token where one is looked for; or, from a verifier of somebody else's, one of a session in which nobody is signed
+    /// in.
     MissingCredentials,
     /// Something is there, but it is not exactly one token: a malformed `Authorization` header, an oversized
     /// `Cookie` header.
@@ -41,6 +45,9 @@ pub enum AuthErrorKind {
     UnknownKey,
     /// The signature is wrong under the key that the token names.
     BadSignature,
+    /// The id of no session: it never was one, or the session has ended. For sessions that are kept in a database; a
+    /// verifier which would rather have such a client pass where sessions are optional answers `Ok(None)`.
+    UnknownSession,
     /// Past its expiry time.
     Expired,
     /// Before its time: `nbf`, or `iat` in the future.
@@ -58,6 +65,9 @@ pub enum AuthErrorKind {
     InvalidClaims,
     /// No usable keys: the key server was never reached, or is out of reach for too long.
     KeysUnavailable,
+    /// The sessions cannot be looked up: the database that keeps them is out of reach. Add what it said by
+    /// [`with_source`](AuthError::with_source).
+    SessionsUnavailable,
 }
 
 /// The refusal of one claim validator, in the form in which the client gets it. `Debug` prints the id alone, since reasons
@@ -74,7 +84,7 @@ impl AuthError {
     /// A refusal of this kind.
     #[must_use]
     pub fn new(kind: AuthErrorKind) -> Self {
-        Self { kind, reason: "", claims: Vec::new(), retry_after: None }
+        Self { kind, reason: "", claims: Vec::new(), retry_after: None, source: None }
     }
 
     pub(crate) fn because(kind: AuthErrorKind, reason: &'static str) -> Self {
@@ -85,10 +95,32 @@ impl AuthError {
         Self { claims, ..Self::new(AuthErrorKind::InvalidClaims) }
     }
 
-    /// Adds when a client may try again, for [`AuthErrorKind::KeysUnavailable`].
+    /// Adds when a client may try again, for [`AuthErrorKind::KeysUnavailable`] and
+    /// [`AuthErrorKind::SessionsUnavailable`].
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
+        self
+    }
+
+    /// Adds what caused it, for the operator: the whole chain goes into the log, once, and nothing of it to the client. It
+    /// must hold no token and no user id.
+    ///
+    /// ```
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    /// use tower_user_metadata::session::{AuthError, AuthErrorKind};
+    ///
+    /// let refused = Error::new(ErrorKind::ConnectionRefused, "sessions.example.com:5432 refused the connection");
+    /// let error = AuthError::new(AuthErrorKind::SessionsUnavailable).with_source(refused);
+    /// let error = error.with_retry_after(Duration::from_secs(1));
+    /// assert_eq!(error.kind().status(), 503);
+    /// let source = std::error::Error::source(&error).map(ToString::to_string);
+    /// assert_eq!(source.as_deref(), Some("sessions.example.com:5432 refused the connection"));
+    /// ```
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -117,18 +149,25 @@ impl AuthError {
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
+
+    /// What caused it, to the first cause, if that is known.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let mut causes = std::iter::successors(self.source(), |&error: &&(dyn Error + 'static)| error.source());
+        let first = causes.next()?.to_string();
+        Some(causes.fold(first, |text, cause| format!("{text}: {cause}")))
+    }
 }
 
 impl AuthErrorKind {
     /// The status of the response: the one table from kinds to answers, with [`message`](Self::message) and
     /// [`challenge`](Self::challenge).
     ///
-    /// Keys out of reach are 503, so that an outage of the key server never looks like a logged-out user.
+    /// Keys or sessions out of reach are 503, so that an outage never looks like a logged-out user.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
             Self::InvalidClaims => StatusCode::FORBIDDEN,
-            Self::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::KeysUnavailable | Self::SessionsUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -144,7 +183,8 @@ impl AuthErrorKind {
             | Self::MalformedClaims
             | Self::WrongIssuer
             | Self::WrongAudience
-            | Self::WrongPurpose => "unauthorised",
+            | Self::WrongPurpose
+            | Self::UnknownSession => "unauthorised",
             Self::AmbiguousCredentials
             | Self::UnknownKey
             | Self::BadSignature
@@ -152,7 +192,7 @@ impl AuthErrorKind {
             | Self::NotYetValid
             | Self::AntiCsrf => "try refresh token",
             Self::InvalidClaims => "invalid claim",
-            Self::KeysUnavailable => "session verification unavailable",
+            Self::KeysUnavailable | Self::SessionsUnavailable => "session verification unavailable",
         }
     }
 
@@ -166,7 +206,7 @@ impl AuthErrorKind {
                 Some(r#"Bearer error="invalid_request""#)
             }
             Self::InvalidClaims => Some(r#"Bearer error="insufficient_scope""#),
-            Self::KeysUnavailable => None,
+            Self::KeysUnavailable | Self::SessionsUnavailable => None,
             _ => Some(r#"Bearer error="invalid_token""#),
         }
     }
@@ -192,8 +232,13 @@ impl fmt::Debug for AuthError {
             .field("kind", &self.kind)
             .field("reason", &self.reason)
             .field("claims", &self.claims.len())
+            .field("source", &self.source)
             .finish_non_exhaustive()
     }
 }
 
-impl std::error::Error for AuthError {}
+impl Error for AuthError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -91,7 +91,7 @@ pub use namespace::{InvalidNamespace, Namespace};
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis-no-provider")]
 pub use redis::{RedisOptions, RedisStore};
-pub(crate) use shares::{Share, Shares};
+pub(crate) use shares::{HeldStore, Shares};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use waits::PoolWait;

@@ -1,6 +1,7 @@
 //! One store for all requests, without one reference counter for all requests: threads that count in one place wait for
 //! each other.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
@@ -20,6 +21,14 @@ pub(crate) struct Shares(Box<[Arc<Share>]>);
 /// processors fetch cache lines in pairs.
 #[repr(align(128))]
 pub(crate) struct Share(Arc<dyn MetadataStore>);
+
+/// What a handle holds: the store with a counter of several, or a store of its own. A [`Share`] of its own would be an
+/// allocation that takes as long as all the rest of a handle.
+#[derive(Clone)]
+pub(crate) enum HeldStore {
+    Shared(Arc<Share>),
+    Own(Arc<dyn MetadataStore>),
+}
 
 /// The number of the next thread.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -48,9 +57,28 @@ impl Shares {
     }
 }
 
-impl Share {
-    pub(crate) fn new(store: impl MetadataStore) -> Self {
-        Self(Arc::new(store))
+impl HeldStore {
+    /// The store of one handle.
+    pub(crate) fn own(store: impl MetadataStore) -> Self {
+        let mut store = Some(store);
+        // An `Arc` of any store is not put into another one: that takes an allocation, and one more for each call.
+        let shared = (&mut store as &mut dyn Any).downcast_mut::<Option<Arc<dyn MetadataStore>>>();
+        match shared.and_then(Option::take) {
+            Some(shared) => Self::Own(shared),
+            // Only the other arm took it.
+            None => Self::Own(Arc::new(store.expect("it is there"))),
+        }
+    }
+}
+
+impl Deref for HeldStore {
+    type Target = dyn MetadataStore;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Shared(share) => &*share.0,
+            Self::Own(store) => &**store,
+        }
     }
 }
 
@@ -68,6 +96,12 @@ impl fmt::Debug for Share {
     }
 }
 
+impl fmt::Debug for HeldStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +115,15 @@ mod tests {
         let places: std::collections::HashSet<_> =
             std::thread::scope(|scope| (0..8).map(|_| scope.spawn(place).join().expect("no panic")).collect());
         assert_eq!(places.len(), 8);
+    }
+
+    /// A handle of a request is made of it, so it costs no more than it must.
+    #[test]
+    fn an_arc_of_any_store_is_held_as_it_is() {
+        let store: Arc<dyn MetadataStore> = Arc::new(MemoryStore::new());
+        let HeldStore::Own(held) = HeldStore::own(Arc::clone(&store)) else { panic!("nothing to share it with") };
+        assert!(Arc::ptr_eq(&held, &store));
+        let HeldStore::Own(held) = HeldStore::own(MemoryStore::new()) else { panic!("nothing to share it with") };
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

@@ -79,10 +79,13 @@ impl cases::Application for Application {
     }
 }
 
-cases::middleware!(Application, "wrap it in `user_metadata(&authenticator)`");
+cases::middleware!(
+    Application,
+    "wrap it in `user_metadata(&authenticator)`, or let your own middleware insert `UserMetadataHandle::for_user(user, store)`"
+);
 
 /// In actix-web the last `wrap` is outside, and so sees preflights first and refusals last.
-async fn answer<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
+pub(crate) async fn answer<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
     answer_of(response.into_parts().1).await
 }
 

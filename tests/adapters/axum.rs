@@ -13,8 +13,7 @@ use tower_user_metadata::{
     UserMetadataHandle, UserMetadataLayer,
 };
 
-const MISSING_LAYER: &str =
-    r#"{"message":"no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it"}"#;
+const MISSING_LAYER: &str = r#"{"message":"no session was verified for this route: add `UserMetadataLayer::new(verifier, store)` around it, or let your own middleware insert `UserMetadataHandle::for_user(user, store)`"}"#;
 
 #[tokio::test]
 async fn a_missing_layer_is_named_in_every_form() {
@@ -117,7 +116,7 @@ impl SessionVerifier for TokenIsUser {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         let user = UserId::new(input.token).map_err(|_| AuthError::new(AuthErrorKind::MalformedClaims));
         let expires = input.now + Duration::from_secs(60);
-        Verdict::Ready(user.map(|user| Session::assertion(user, expires).build()))
+        Verdict::Ready(user.map(|user| Some(Session::assertion(user, expires).build())))
     }
 }
 

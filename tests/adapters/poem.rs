@@ -61,13 +61,16 @@ impl Application for App {
     }
 }
 
-async fn answer(response: Response) -> Answer {
+pub(crate) async fn answer(response: Response) -> Answer {
     let told = response.extensions().get::<AuthError>().is_some();
     let response: http::Response<BoxBody<Bytes, std::io::Error>> = response.into();
     with_reason(Answer::collect(response).await, told)
 }
 
-cases::middleware!(App, "wrap it with `user_metadata(&authenticator)`");
+cases::middleware!(
+    App,
+    "wrap it with `user_metadata(&authenticator)`, or let your own middleware insert `UserMetadataHandle::for_user(user, store)`"
+);
 
 #[tokio::test]
 async fn errors_are_rendered_as_everywhere() {

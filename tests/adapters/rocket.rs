@@ -88,13 +88,8 @@ impl Application for App {
     }
 
     async fn send(&self, method: Method, path: &str, headers: Headers, body: &[u8]) -> Answer {
-        let method = method.as_str().parse().expect("a method");
-        let mut request = self.0.req(method, path);
-        for (name, value) in headers.into_iter().filter(|(_, value)| Self::shows(value)) {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            request.add_header(rocket::http::Header::new(name.as_str().to_owned(), value));
-        }
-        answer(request.body(body).dispatch().await).await
+        let headers = headers.into_iter().filter(|(_, value)| Self::shows(value)).collect();
+        send(&self.0, method, path, headers, body).await
     }
 
     /// What is not UTF-8 Rocket drops when it comes over a socket.
@@ -104,6 +99,15 @@ impl Application for App {
 }
 
 cases::guards!(App);
+
+pub(crate) async fn send(client: &Client, method: Method, path: &str, headers: Headers, body: &[u8]) -> Answer {
+    let mut request = client.req(method.as_str().parse::<rocket::http::Method>().expect("a method"), path);
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        request.add_header(rocket::http::Header::new(name.as_str().to_owned(), value));
+    }
+    answer(request.body(body).dispatch().await).await
+}
 
 /// Without the headers that Rocket gives every answer.
 async fn answer(response: LocalResponse<'_>) -> Answer {
@@ -148,7 +152,7 @@ impl SessionVerifier for Counting {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         self.0.fetch_add(1, Ordering::Relaxed);
         let user = UserId::new(input.token).expect("a user id");
-        Verdict::Ready(Ok(Session::assertion(user, input.now + Duration::from_secs(60)).build()))
+        Verdict::Ready(Ok(Some(Session::assertion(user, input.now + Duration::from_secs(60)).build())))
     }
 }
 

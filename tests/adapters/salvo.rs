@@ -55,15 +55,19 @@ impl Application for App {
     }
 
     async fn send(&self, method: Method, path: &str, headers: Headers, body: &[u8]) -> Answer {
-        let mut request = http::Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(ReqBody::from(body.to_vec())).expect("a request");
-        let nowhere = SocketAddr::Unknown;
-        let handler = self.0.hyper_handler(nowhere.clone(), nowhere, Scheme::HTTP, None, ConnCtrl::new(), None);
-        answer(handler.handle(Request::from_hyper(request, Scheme::HTTP)).await).await
+        send(&self.0, method, path, headers, body).await
     }
+}
+
+pub(crate) async fn send(service: &Service, method: Method, path: &str, headers: Headers, body: &[u8]) -> Answer {
+    let mut request = http::Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(ReqBody::from(body.to_vec())).expect("a request");
+    let nowhere = SocketAddr::Unknown;
+    let handler = service.hyper_handler(nowhere.clone(), nowhere, Scheme::HTTP, None, ConnCtrl::new(), None);
+    answer(handler.handle(Request::from_hyper(request, Scheme::HTTP)).await).await
 }
 
 async fn answer(mut response: Response) -> Answer {
@@ -77,7 +81,10 @@ fn rendered(error: impl Scribe) -> Response {
     response
 }
 
-cases::middleware!(App, "hoop it with `user_metadata(&authenticator)`");
+cases::middleware!(
+    App,
+    "hoop it with `user_metadata(&authenticator)`, or let your own hoop inject `UserMetadataHandle::for_user(user, store)` into the depot"
+);
 
 #[tokio::test]
 async fn errors_are_rendered_as_everywhere() {

@@ -142,7 +142,7 @@ struct Claims(&'static str);
 
 impl SessionVerifier for Claims {
     fn verify(&self, _: VerifyInput<'_>) -> Verdict {
-        Verdict::Ready(Ok(session(self.0)))
+        Verdict::Ready(Ok(Some(session(self.0))))
     }
 }
 

@@ -73,6 +73,32 @@ fn where_sessions_are_optional_a_stranger_is_nobody() {
     }
 }
 
+/// The session of a visitor who has not signed in: it is in order, and nothing can be forged in anybody's name.
+#[test]
+fn a_session_in_which_nobody_is_signed_in_is_that_of_a_stranger() {
+    let cookie = |method: &str| {
+        Request::builder().method(method).header("cookie", "sAccessToken=nobody").body(()).expect("a request")
+    };
+    let requests = || [with_token("nobody"), cookie("GET"), cookie("POST")];
+    for verifier in both_ways() {
+        // A demand on claims is one on those who have any.
+        let admins = PrimitiveArrayClaim::USER_ROLE.includes("admin");
+        let optional = layer(&verifier).with_optional_sessions().with_claim_validator(admins);
+        for request in requests() {
+            let found = extensions(&optional, with_stale_extensions(request)).expect("called");
+            assert!(found.get::<Session>().is_none());
+            assert!(found.get::<UserMetadataHandle>().is_none());
+            assert!(found.get::<NoSession>().is_some());
+        }
+        for request in requests() {
+            assert!(extensions(&layer(&verifier), request).is_none());
+        }
+        for token in ["ended", "out-of-reach"] {
+            assert!(extensions(&optional, with_token(token)).is_none(), "{token}");
+        }
+    }
+}
+
 /// The handle in the extensions is that of the layer's store, and the layer itself asks the store for nothing.
 #[tokio::test]
 async fn the_handle_reads_and_writes_the_store_of_the_layer() {

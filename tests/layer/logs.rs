@@ -28,6 +28,17 @@ fn an_outage_is_a_warning_and_a_refusal_is_none() {
         let mut service = layer(&verifier).layer(handler);
         for (request, expected) in [
             (with_token("down"), Some("WARN message=session not verified kind=KeysUnavailable")),
+            (
+                with_token("out-of-reach"),
+                Some(
+                    r#"WARN message=session not verified kind=SessionsUnavailable reason="" error="the sessions cannot be read: the connection was refused""#,
+                ),
+            ),
+            (with_token("ended"), Some("DEBUG message=session refused kind=UnknownSession")),
+            (
+                with_token("nobody"),
+                Some(r#"DEBUG message=session refused kind=MissingCredentials reason="nobody is signed in""#),
+            ),
             (with_token("bad"), Some("DEBUG message=session refused kind=BadSignature")),
             (Request::new(()), Some("DEBUG message=session refused kind=MissingCredentials")),
             (with_token("good"), None),

@@ -13,6 +13,15 @@ use tower_user_metadata::session::{SessionVerifier, Verdict, VerifyInput};
 use tower_user_metadata::store::MemoryStore;
 use tower_user_metadata::{AuthError, AuthErrorKind, Session, UserId, UserMetadataLayer};
 
+/// Why the sessions cannot be looked up.
+#[derive(Debug, thiserror::Error)]
+#[error("the sessions cannot be read")]
+struct Outage(#[from] Refused);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was refused")]
+struct Refused;
+
 /// Takes the token `good`, at once or after having been polled so many times.
 #[derive(Clone, Debug)]
 pub(crate) struct Scripted {
@@ -44,7 +53,10 @@ impl SessionVerifier for Scripted {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = match input.token {
-            "good" => Ok(session("alice")),
+            "good" => Ok(Some(session("alice"))),
+            "nobody" => Ok(None),
+            "ended" => Err(AuthError::new(AuthErrorKind::UnknownSession)),
+            "out-of-reach" => Err(AuthError::new(AuthErrorKind::SessionsUnavailable).with_source(Outage(Refused))),
             "down" => Err(AuthError::new(AuthErrorKind::KeysUnavailable).with_retry_after(Duration::from_secs(7))),
             _ => Err(AuthError::new(AuthErrorKind::BadSignature)),
         };

@@ -182,7 +182,7 @@ fn sessions(world: &World, watch: &Watch) {
         debug(watch, "a question", &input);
         let verdict = verifier.verify(input);
         debug(watch, "a verdict", &verdict);
-        let Verdict::Ready(Ok(session)) = verdict else { continue };
+        let Verdict::Ready(Ok(Some(session))) = verdict else { continue };
         debug(watch, "a session", &session);
         debug(watch, "a user id", session.user_id());
         failed(watch, "a claim of another type", session.claim::<u8>("secretClaim"));

@@ -48,7 +48,7 @@ async fn respond(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let metadata = found(&request)?.map(UserMetadataHandle::from);
+    let metadata: Option<UserMetadataHandle> = found(&request)?;
     let body = Chunks::new(payload);
     Ok(convert(endpoints.respond(request.method().as_str(), request.headers(), metadata.as_ref(), body).await))
 }

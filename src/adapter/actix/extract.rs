@@ -6,20 +6,21 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::adapter::Optional;
 use crate::adapter::body::Chunks;
-use crate::authenticator::Authenticated;
+use crate::adapter::extensions::{Values, optional, required};
 use crate::endpoints::{Problem, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::MetadataUpdate;
 use crate::session::Session;
 
-const MISSING_MIDDLEWARE: &str = "no session was verified for this route: wrap it in `user_metadata(&authenticator)`";
+const MISSING_MIDDLEWARE: &str = "no session was verified for this route: wrap it in `user_metadata(&authenticator)`, \
+                                  or let your own middleware insert `UserMetadataHandle::for_user(user, store)`";
 
-impl<T: From<Authenticated>> FromRequest for Optional<T> {
+impl<T: Clone + Send + Sync + 'static> FromRequest for Optional<T> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(found(request).map(|found| Self(found.map(T::from))))
+        ready(found(request).map(Self))
     }
 }
 
@@ -29,7 +30,7 @@ impl FromRequest for Session {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(required(request))
+        ready(required(request, MISSING_MIDDLEWARE))
     }
 }
 
@@ -39,7 +40,7 @@ impl FromRequest for UserMetadataHandle {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(required(request))
+        ready(required(request, MISSING_MIDDLEWARE))
     }
 }
 
@@ -52,19 +53,19 @@ impl FromRequest for MetadataUpdate {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let metadata: UserMetadataHandle = required(&request)?;
+            let metadata: UserMetadataHandle = required(&request, MISSING_MIDDLEWARE)?;
             read_update(request.headers(), Chunks::new(payload), metadata.limits()).await
         })
     }
 }
 
-/// A stranger who was let through, where sessions are optional, is refused here.
-fn required<T: From<Authenticated>>(request: &HttpRequest) -> Result<T, Problem> {
-    Ok(Authenticated::required(found(request)?)?.into())
+/// What a middleware put there; `None` for a request that passed without a session.
+pub(super) fn found<T: Clone + Send + Sync + 'static>(request: &HttpRequest) -> Result<Option<T>, Problem> {
+    optional(request, MISSING_MIDDLEWARE)
 }
 
-/// What the middleware found; `None` for a request that passed without a session.
-pub(super) fn found(request: &HttpRequest) -> Result<Option<Authenticated>, Problem> {
-    let found = request.extensions().get::<Option<Authenticated>>().cloned();
-    found.ok_or_else(|| Problem::missing_middleware(MISSING_MIDDLEWARE))
+impl Values for HttpRequest {
+    fn value<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.extensions().get().cloned()
+    }
 }

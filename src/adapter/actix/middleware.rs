@@ -1,11 +1,13 @@
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{Extensions, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpMessage};
 
-use crate::authenticator::Authenticator;
-use crate::session::Headers;
+use crate::authenticator::{Authenticated, Authenticator};
+use crate::handle::UserMetadataHandle;
+use crate::layer::NoSession;
+use crate::session::{Headers, Session};
 
 /// A middleware that verifies the session of each request and hands the handler its user's metadata; see the
 /// [module](super) for an example.
@@ -28,15 +30,31 @@ where
         let authentication = authenticator.authenticate(request.method().as_str(), request.headers());
         async move {
             match authentication.await {
-                Ok(authenticated) => {
-                    // Takes the place of what an outer middleware may have found.
-                    request.extensions_mut().insert(authenticated);
+                Ok(found) => {
+                    admit(&mut request.extensions_mut(), found);
                     next.call(request).await.map(ServiceResponse::map_into_left_body)
                 }
                 Err(error) => Ok(request.error_response(error).map_into_right_body()),
             }
         }
     })
+}
+
+/// As [`layer::admit`](crate::layer::admit), for the extensions of actix-web: takes the place of what an outer middleware may
+/// have found.
+fn admit(extensions: &mut Extensions, found: Option<Authenticated>) {
+    match found {
+        Some(Authenticated { session, metadata }) => {
+            extensions.remove::<NoSession>();
+            extensions.insert(session);
+            extensions.insert(metadata);
+        }
+        None => {
+            extensions.remove::<Session>();
+            extensions.remove::<UserMetadataHandle>();
+            extensions.insert(NoSession);
+        }
+    }
 }
 
 impl Headers for HeaderMap {

@@ -12,7 +12,8 @@ use crate::handle::UserMetadataHandle;
 use crate::metadata::MetadataUpdate;
 use crate::session::Session;
 
-const MISSING_MIDDLEWARE: &str = "no session was verified for this route: wrap it with `user_metadata(&authenticator)`";
+const MISSING_MIDDLEWARE: &str = "no session was verified for this route: wrap it with `user_metadata(&authenticator)`, \
+                                  or let your own middleware insert `UserMetadataHandle::for_user(user, store)`";
 
 /// The session that the middleware verified.
 impl<'a> FromRequest<'a> for Session {

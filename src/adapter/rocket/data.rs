@@ -5,7 +5,7 @@ use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
 use super::fairing::outcome;
-use super::guards::{authenticator, required};
+use super::guards::{authenticator, metadata, required};
 use super::response::convert;
 use crate::adapter::body::Chunks;
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
@@ -20,7 +20,7 @@ impl<'r> FromData<'r> for MetadataUpdate {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
         let update = async {
-            let metadata = required(request).await?.metadata;
+            let metadata = metadata(request).await.and_then(required)?;
             read_update(request.headers(), body(data).await, metadata.limits()).await
         };
         outcome(request, update.await)
@@ -48,8 +48,10 @@ impl Handler for UserMetadataEndpoints {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let answer = async {
             let (method, headers) = (request.method().as_str(), request.headers());
-            let passes = authenticator(request)?.passes_preflight(method, headers);
-            let metadata = if passes { None } else { Some(required(request).await?.metadata) };
+            let passes = authenticator(request)?.is_none_or(|sessions| sessions.passes_preflight(method, headers));
+            let found = metadata(request).await?;
+            // What does not pass as a preflight is refused before the endpoints would take it for one.
+            let metadata = if passes { found } else { Some(required(found)?) };
             Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
         outcome(request, answer.await).map(convert).map_error(|(status, _)| status)

@@ -17,14 +17,24 @@ use crate::session::Headers;
 /// status. To render something else, attach another fairing after this one, or give the answer another status in a catcher:
 /// both find the reason by [`refusal`](super::refusal).
 #[derive(Clone, Debug)]
-pub struct UserMetadata(pub(super) Authenticator);
+pub struct UserMetadata {
+    /// `None` where the application verifies its sessions by itself.
+    pub(super) authenticator: Option<Authenticator>,
+}
 
 impl UserMetadata {
     /// The fairing. Whether a session is required the guards say, and not
     /// [`Authenticator::with_optional_sessions`](crate::Authenticator::with_optional_sessions).
     #[must_use]
     pub fn fairing(authenticator: Authenticator) -> Self {
-        Self(authenticator.with_optional_sessions())
+        Self { authenticator: Some(authenticator.with_optional_sessions()) }
+    }
+
+    /// The fairing for an application that [has sessions already](super#you-have-sessions-already), and tells by
+    /// [`put_user_metadata`](super::put_user_metadata) whose a request is.
+    #[must_use]
+    pub fn without_authenticator() -> Self {
+        Self { authenticator: None }
     }
 }
 

@@ -4,14 +4,21 @@ use rocket::request::{self, FromRequest};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 
 use super::fairing::{UserMetadata, outcome};
+use super::own::put;
 use crate::adapter::Optional;
 use crate::authenticator::{Authenticated, Authenticator};
 use crate::endpoints::Problem;
 use crate::handle::UserMetadataHandle;
-use crate::session::Session;
 use crate::session::claims::ClaimValidator;
+use crate::session::{AuthError, AuthErrorKind, Session};
 
-const REMEDY: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
+const NO_FAIRING: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
+
+const NOBODY_PUT: &str = "no session was verified: call `put_user_metadata(request, …)` before this guard, or attach \
+                          `UserMetadata::fairing(authenticator)` to the application";
+
+const NO_SESSIONS: &str = "a `Session` needs `UserMetadata::fairing(authenticator)`: with sessions of your own, take a \
+                           `UserMetadataHandle`";
 
 /// The demand of a [`Claims`] guard on a session; see the [module](super) for an example.
 pub trait Demand: 'static {
@@ -49,29 +56,46 @@ macro_rules! guard {
     };
 }
 
-guard!(Session, request => required(request).await.map(Session::from));
-guard!(UserMetadataHandle, request => required(request).await.map(UserMetadataHandle::from));
-guard!(Optional<T> where T: From<Authenticated>, request => found(request).await.map(|found| Self(found.map(T::from))));
+guard!(Session, request => session(request).await.and_then(required));
+guard!(UserMetadataHandle, request => metadata(request).await.and_then(required));
+guard!(Optional<Session>, request => session(request).await.map(Self));
+guard!(Optional<UserMetadataHandle>, request => metadata(request).await.map(Self));
 guard!(Claims<D> where D: Demand, request => demand::<D>(request).await);
 
-/// The session and its user's metadata; a stranger is refused.
-pub(super) async fn required(request: &Request<'_>) -> Result<Authenticated, Problem> {
-    Ok(Authenticated::required(found(request).await?)?)
+/// A stranger is refused.
+pub(super) fn required<T>(found: Option<T>) -> Result<T, Problem> {
+    found.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
+}
+
+/// The metadata of whoever the application itself says it is, else of the session's user.
+pub(super) async fn metadata(request: &Request<'_>) -> Result<Option<UserMetadataHandle>, Problem> {
+    match put(request) {
+        Some(put) => Ok(put),
+        None => Ok(verified(request, NOBODY_PUT).await?.map(UserMetadataHandle::from)),
+    }
+}
+
+async fn session(request: &Request<'_>) -> Result<Option<Session>, Problem> {
+    Ok(verified(request, NO_SESSIONS).await?.map(Session::from))
 }
 
 /// Verified once a request, however many guards ask.
-async fn found(request: &Request<'_>) -> Result<Option<Authenticated>, Problem> {
-    let authenticator = authenticator(request)?;
+async fn verified(request: &Request<'_>, remedy: &'static str) -> Result<Option<Authenticated>, Problem> {
+    let authenticator = authenticator(request)?.ok_or_else(|| Problem::missing_middleware(remedy))?;
     let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
     Ok(request.local_cache_async(verified).await.clone()?)
 }
 
 async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> {
-    authenticator(request)?.check(&required(request).await?.session, &D::validator())?;
+    let session = session(request).await.and_then(required)?;
+    if let Some(authenticator) = authenticator(request)? {
+        authenticator.check(&session, &D::validator())?;
+    }
     Ok(Claims(PhantomData))
 }
 
-pub(super) fn authenticator<'r>(request: &'r Request<'_>) -> Result<&'r Authenticator, Problem> {
+/// `None` where the application verifies its sessions by itself.
+pub(super) fn authenticator<'r>(request: &'r Request<'_>) -> Result<Option<&'r Authenticator>, Problem> {
     let fairing: Option<&UserMetadata> = request.rocket().state();
-    fairing.map(|fairing| &fairing.0).ok_or_else(|| Problem::missing_middleware(REMEDY))
+    fairing.map(|fairing| fairing.authenticator.as_ref()).ok_or_else(|| Problem::missing_middleware(NO_FAIRING))
 }

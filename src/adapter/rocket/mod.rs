@@ -99,8 +99,10 @@
 mod data;
 mod fairing;
 mod guards;
+mod own;
 mod response;
 
 pub use super::Optional;
 pub use fairing::{UserMetadata, refusal};
 pub use guards::{Claims, Demand};
+pub use own::put_user_metadata;

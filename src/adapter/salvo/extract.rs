@@ -5,13 +5,28 @@ use salvo_core::{Depot, FlowCtrl, Handler, Request, Response};
 
 use super::response::fill;
 use crate::adapter::Optional;
-use crate::adapter::extensions::{optional, required};
+use crate::adapter::extensions::{Values, optional, required};
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
+use crate::layer::NoSession;
 use crate::metadata::MetadataUpdate;
 use crate::session::Session;
 
-const MISSING_HOOP: &str = "no session was verified for this route: hoop it with `user_metadata(&authenticator)`";
+const MISSING_HOOP: &str = "no session was verified for this route: hoop it with `user_metadata(&authenticator)`, \
+                            or let your own hoop inject `UserMetadataHandle::for_user(user, store)` into the depot";
+
+/// What a hoop put into the extensions of the request, as ours does, or into the depot.
+struct Found<'a>(&'a Request, &'a Depot);
+
+impl Values for Found<'_> {
+    fn value<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        let Self(request, depot) = self;
+        let hooped = request.extensions().get::<T>().cloned();
+        // A stranger of our hoop is not whom an outer one found.
+        let stranger = request.extensions().get::<NoSession>().is_some();
+        if hooped.is_some() || stranger { hooped } else { depot.get_typed::<T>().ok().cloned() }
+    }
+}
 
 /// None of these is made of the fields that salvo describes extractors by.
 static NO_FIELDS: Metadata = Metadata::new("");
@@ -23,8 +38,8 @@ impl<'ex> Extractible<'ex> for Session {
     }
 
     #[allow(refining_impl_trait, reason = "the error is known")]
-    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
-        required(request.extensions(), MISSING_HOOP)
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, Problem> {
+        required(&Found(request, depot), MISSING_HOOP)
     }
 }
 
@@ -35,8 +50,8 @@ impl<'ex> Extractible<'ex> for UserMetadataHandle {
     }
 
     #[allow(refining_impl_trait, reason = "the error is known")]
-    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
-        required(request.extensions(), MISSING_HOOP)
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, Problem> {
+        required(&Found(request, depot), MISSING_HOOP)
     }
 }
 
@@ -46,8 +61,8 @@ impl<'ex, T: Clone + Send + Sync + 'static> Extractible<'ex> for Optional<T> {
     }
 
     #[allow(refining_impl_trait, reason = "the error is known")]
-    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
-        optional(request.extensions(), MISSING_HOOP).map(Self)
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, Problem> {
+        optional(&Found(request, depot), MISSING_HOOP).map(Self)
     }
 }
 
@@ -59,8 +74,8 @@ impl<'ex> Extractible<'ex> for MetadataUpdate {
     }
 
     #[allow(refining_impl_trait, reason = "the error is known")]
-    async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self, Problem> {
-        let metadata: UserMetadataHandle = required(request.extensions(), MISSING_HOOP)?;
+    async fn extract(request: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, Problem> {
+        let metadata: UserMetadataHandle = required(&Found(request, depot), MISSING_HOOP)?;
         let body = request.take_body();
         read_update(request.headers(), body, metadata.limits()).await
     }
@@ -69,8 +84,8 @@ impl<'ex> Extractible<'ex> for MetadataUpdate {
 /// The [ready-made endpoints](crate::endpoints), behind the hoop [`user_metadata`](super::user_metadata).
 #[async_trait]
 impl Handler for UserMetadataEndpoints {
-    async fn handle(&self, request: &mut Request, _: &mut Depot, response: &mut Response, _: &mut FlowCtrl) {
-        let metadata = match optional(request.extensions(), MISSING_HOOP) {
+    async fn handle(&self, request: &mut Request, depot: &mut Depot, response: &mut Response, _: &mut FlowCtrl) {
+        let metadata = match optional(&Found(request, depot), MISSING_HOOP) {
             Ok(metadata) => metadata,
             Err(problem) => return problem.render(response),
         };

@@ -63,7 +63,15 @@ pub fn optional_user_metadata(
 pub fn metadata_update(
     authenticator: &Authenticator,
 ) -> impl Filter<Extract = (MetadataUpdate,), Error = Rejection> + Clone + Send + Sync + use<> {
-    let limits = authenticator.limits();
+    metadata_update_within(authenticator.limits())
+}
+
+/// As [`metadata_update`], within these limits, for an application that [has sessions already](super#you-have-sessions-already):
+/// those of its store, which [`capabilities`](crate::store::MetadataStore::capabilities) tells.
+#[must_use]
+pub fn metadata_update_within(
+    limits: Limits,
+) -> impl Filter<Extract = (MetadataUpdate,), Error = Rejection> + Clone + Send + Sync + use<> {
     warp::header::headers_cloned()
         .and(warp::body::stream())
         .and_then(move |headers, body| async move { update(&headers, body, limits).await })
@@ -106,6 +114,20 @@ pub fn endpoints(
         Found::Preflight => Ok(None),
         found => found.required().map(|authenticated| Some(authenticated.metadata)),
     });
+    endpoints_for(metadata, endpoints)
+}
+
+/// The [ready-made endpoints](crate::endpoints) behind a filter of the application's own, for one that [has sessions
+/// already](super#you-have-sessions-already): the filter extracts whose metadata they are about, and `None` is a visitor who is not
+/// signed in, who is answered with a 401.
+#[must_use]
+pub fn endpoints_for<F>(
+    metadata: F,
+    endpoints: UserMetadataEndpoints,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<F>
+where
+    F: Filter<Extract = (Option<UserMetadataHandle>,), Error = Rejection> + Clone + Send + Sync,
+{
     metadata.and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
         move |metadata: Option<UserMetadataHandle>, method: Method, headers: HeaderMap, body| async move {
             endpoints.respond(method.as_str(), &headers, metadata.as_ref(), Chunks::new(body)).await.map(Into::into)

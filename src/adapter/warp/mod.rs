@@ -70,6 +70,7 @@ mod filters;
 mod rejection;
 
 pub use filters::{
-    authenticated, endpoints, metadata_update, optional_session, optional_user_metadata, session, user_metadata,
+    authenticated, endpoints, endpoints_for, metadata_update, metadata_update_within, optional_session,
+    optional_user_metadata, session, user_metadata,
 };
 pub use rejection::recover;

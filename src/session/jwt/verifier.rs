@@ -64,7 +64,7 @@ impl SessionVerifier for JwtVerifier {
     fn verify(&self, input: VerifyInput<'_>) -> Verdict {
         let now = unix_millis(input.now);
         let missing = match self.0.attempt(input.token, now) {
-            Ok(Ok(session)) => return Verdict::Ready(Ok(session)),
+            Ok(Ok(session)) => return Verdict::Ready(Ok(Some(session))),
             Ok(Err(missing)) => missing,
             Err(error) => return Verdict::Ready(Err(error)),
         };
@@ -77,7 +77,7 @@ impl SessionVerifier for JwtVerifier {
             refreshed.await;
             // The token may have ended meanwhile.
             let waited = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
-            inner.attempt(&token, now.saturating_add(waited))?.map_err(|missing| missing.error)
+            inner.attempt(&token, now.saturating_add(waited))?.map(Some).map_err(|missing| missing.error)
         }))
     }
 

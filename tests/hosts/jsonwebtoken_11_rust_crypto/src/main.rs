@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?;
     let verdict = verifier.verify(VerifyInput::new(&token, SystemTime::now()));
     let Verdict::Ready(session) = verdict else { return Err("a fixed key needs no waiting".into()) };
-    assert_eq!(session?.user_id().as_str(), "alice");
+    assert_eq!(session?.expect("a session").user_id().as_str(), "alice");
     assert_eq!(sign()?, token);
     Ok(())
 }
