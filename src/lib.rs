@@ -104,6 +104,7 @@ mod handle;
 mod json;
 pub mod layer;
 pub mod metadata;
+mod problem;
 pub mod session;
 pub mod store;
 mod store_error;

@@ -1,10 +1,10 @@
 use http::Extensions;
 
 use crate::endpoints::Problem;
-use crate::endpoints::problem::MISSING_LAYER;
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
-use crate::session::Session;
+use crate::problem::MISSING_LAYER;
+use crate::session::{AuthError, AuthErrorKind, Session};
 
 /// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
 /// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
@@ -104,7 +104,7 @@ pub(super) fn required<T: Clone + Send + Sync + 'static>(
     extensions: &Extensions,
     remedy: &'static str,
 ) -> Result<T, Problem> {
-    extensions.get().cloned().ok_or_else(|| Problem::no_session(extensions, remedy))
+    extensions.get().cloned().ok_or_else(|| no_session(extensions, remedy))
 }
 
 /// As [`required`]; `None` where sessions are optional and there is none.
@@ -115,5 +115,13 @@ pub(super) fn optional<T: Clone + Send + Sync + 'static>(
     match extensions.get::<NoSession>() {
         Some(NoSession) => Ok(None),
         None => required(extensions, remedy).map(Some),
+    }
+}
+
+/// A 401 behind a layer with optional sessions; else there is no layer, and the remedy says what to add.
+fn no_session(extensions: &Extensions, remedy: &'static str) -> Problem {
+    match extensions.get::<NoSession>() {
+        Some(NoSession) => AuthError::new(AuthErrorKind::MissingCredentials).into(),
+        None => Problem::missing_middleware(remedy),
     }
 }

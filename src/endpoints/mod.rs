@@ -31,7 +31,6 @@ pub(crate) mod body;
 mod conditions;
 mod etag;
 mod media_type;
-pub(crate) mod problem;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -45,16 +44,15 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::Service;
 
+pub use crate::problem::Problem;
 pub use body::read_update;
-pub use problem::Problem;
 
 use self::conditions::Conditions;
-use self::etag::etag;
-use self::problem::json_response;
 use crate::authenticator::is_preflight;
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
 use crate::metadata::{Metadata, Version};
+use crate::problem::{etag, json_response};
 use crate::session::{AuthError, AuthErrorKind, Headers};
 
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE");

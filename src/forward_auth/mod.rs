@@ -23,7 +23,7 @@ pub use self::identity::{SESSION_HANDLE, TENANT_ID, USER_ID};
 
 use self::demand::{Check, Demand, Method};
 use crate::authenticator::{Authenticated, Authenticator};
-use crate::layer::{JsonRejection, RejectionResponse};
+use crate::problem::Problem;
 use crate::session::claims::PrimitiveArrayClaim;
 
 /// Answers whether a request that a proxy holds has a session, and whose; see the [module](crate::forward_auth).
@@ -101,7 +101,7 @@ impl ForwardAuth {
                 *response.headers_mut() = identity::headers(session.as_ref());
                 response
             }
-            Err(error) => JsonRejection.response(&error),
+            Err(error) => authenticator.render(Problem::from(error).into_response()).map(Full::new),
         }
     }
 }

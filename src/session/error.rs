@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use serde_json::value::RawValue;
 
 /// A request without a usable session: for the client, which sees only the fixed text of the [`kind`](Self::kind).
@@ -116,6 +117,32 @@ impl AuthError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The headers of a refusal, for whoever renders its body: `WWW-Authenticate` (RFC 6750 section 3) save for a 503,
+    /// `Retry-After` in seconds where it is known, and `Cache-Control: no-store` with `Vary: Authorization, Cookie`, so that no
+    /// cache gives one client's answer to another.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::{AuthError, AuthErrorKind};
+    ///
+    /// let headers = AuthError::new(AuthErrorKind::MissingCredentials).headers();
+    /// assert_eq!(headers["www-authenticate"], "Bearer");
+    /// assert_eq!(headers["cache-control"], "no-store");
+    /// assert_eq!(headers["vary"], "Authorization, Cookie");
+    /// ```
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
+        if let Some(challenge) = self.kind.challenge() {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(delay) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
+        }
+        headers
     }
 }
 

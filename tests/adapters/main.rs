@@ -13,6 +13,7 @@ mod login;
 mod panics;
 mod poem;
 mod policy;
+mod problems;
 mod rocket;
 mod salvo;
 mod settings;

@@ -104,7 +104,12 @@ fn or_problem(answer: Result<Response, Problem>) -> Response {
 
 fn json(body: &str) -> Response {
     let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
-    Response { status: 200, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
+    Response {
+        status: 200,
+        headers,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        extensions: http::Extensions::new(),
+    }
 }
 
 #[test]

@@ -1,9 +1,16 @@
+use actix_web::body::{BoxBody, EitherBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{Error, HttpResponse, ResponseError};
 
 use crate::adapter::errors::for_each_error;
 use crate::endpoints::Problem;
+use crate::metadata::InvalidMetadata;
+use crate::problem::Hook;
 use crate::session::AuthError;
+use crate::store::StoreError;
 
 macro_rules! response_error {
     ($(#[$doc:meta])* $error:ty) => {
@@ -22,18 +29,77 @@ macro_rules! response_error {
 
 for_each_error!(response_error);
 
+/// What an answer of this crate has in its extensions, as `http` 1 knows them.
+struct Own(http::Extensions);
+
 /// A response in the types of actix-web, which are those of `http` 0.2.
-pub(super) fn convert(mut response: http::Response<bytes::Bytes>) -> HttpResponse {
+pub(super) fn convert(response: http::Response<bytes::Bytes>) -> HttpResponse {
+    let (head, body) = response.into_parts();
+    let mut converted = HttpResponse::new(StatusCode::OK).set_body(body).map_into_boxed_body();
+    fill(&mut converted, head);
+    converted
+}
+
+/// Renders an answer from inside anew, if it carries a problem and the application has a form of its own for them.
+pub(super) fn render<B>(hook: Option<&Hook>, answer: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    let rendered = hook.and_then(|hook| {
+        let (response, extensions) = (answer.response(), answer.response().extensions());
+        let Own(extensions) = extensions.get()?;
+        let status = http::StatusCode::from_u16(response.status().as_u16()).ok()?;
+        hook.replacement(status, &headers(response.headers()), extensions)
+    });
+    let Some(rendered) = rendered else { return answer.map_into_left_body() };
+    let (head, body) = rendered.into_parts();
+    let (request, response) = answer.into_parts();
+    // Keeps the error, which a log may want.
+    let mut response = response.drop_body();
+    response.headers_mut().clear();
+    fill(&mut response, head);
+    ServiceResponse::new(request, response.set_body(EitherBody::right(BoxBody::new(body))))
+}
+
+/// As [`render`], for an error that a middleware inside returned.
+pub(super) fn render_error(hook: Option<&Hook>, error: Error) -> Error {
+    let Some((hook, problem)) = hook.and_then(|hook| Some((hook, problem(&error)?))) else { return error };
+    InternalError::from_response(error, convert(hook.render(problem))).into()
+}
+
+fn problem(error: &Error) -> Option<Problem> {
+    let problem = error.as_error::<Problem>().cloned();
+    let problem = problem.or_else(|| error.as_error::<AuthError>().map(Problem::from));
+    let problem = problem.or_else(|| error.as_error::<StoreError>().map(Problem::from));
+    problem.or_else(|| error.as_error::<InvalidMetadata>().map(Problem::from))
+}
+
+fn fill<B>(response: &mut HttpResponse<B>, head: http::response::Parts) {
     // What is a status or a header in `http` 1 is one in 0.2 too, so nothing is lost.
-    let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut builder = HttpResponse::build(status);
-    for (name, value) in response.headers() {
-        builder.append_header((name.as_str(), value.as_bytes()));
+    *response.status_mut() = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in &head.headers {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_ref()), HeaderValue::from_bytes(value.as_bytes()))
+        {
+            response.headers_mut().append(name, value);
+        }
     }
-    let refused = response.extensions_mut().remove::<AuthError>();
-    let mut converted = builder.body(response.into_body());
-    if let Some(error) = refused {
-        converted.extensions_mut().insert(error);
+    let (refusal, problem) = (head.extensions.get::<AuthError>().cloned(), head.extensions.get::<Problem>().cloned());
+    let mut extensions = response.extensions_mut();
+    if let Some(refusal) = refusal {
+        extensions.insert(refusal);
     }
+    if let Some(problem) = problem {
+        extensions.insert(problem);
+    }
+    extensions.insert(Own(head.extensions));
+}
+
+fn headers(headers: &HeaderMap) -> http::HeaderMap {
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        let name = http::HeaderName::from_bytes(name.as_ref()).ok()?;
+        Some((name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    let mut converted = http::HeaderMap::with_capacity(headers.len());
+    headers.iter().filter_map(header).for_each(|(name, value)| {
+        converted.append(name, value);
+    });
     converted
 }

@@ -1,10 +1,14 @@
 use bytes::Bytes;
 use http::StatusCode;
 use poem::error::ResponseError;
-use poem::{Error, Response};
+use poem::{Error, Response, Result};
 
 use crate::adapter::errors::for_each_error;
 use crate::endpoints::Problem;
+use crate::metadata::InvalidMetadata;
+use crate::problem::Hook;
+use crate::session::AuthError;
+use crate::store::StoreError;
 
 macro_rules! response_error {
     ($(#[$doc:meta])* $error:ty) => {
@@ -26,12 +30,40 @@ for_each_error!(response_error);
 /// An error that leaves a refusal in the extensions of its response: poem takes those from the data of the error, and not
 /// from the response that the error is rendered as.
 pub(super) fn refuse(problem: Problem) -> Error {
-    let refused = problem.auth_error().cloned();
+    let (refused, data) = (problem.auth_error().cloned(), problem.clone());
     let mut error = Error::from(problem);
     if let Some(refused) = refused {
         error.set_data(refused);
     }
+    error.set_data(data);
     error
+}
+
+/// An answer from inside, rendered anew if it carries a problem.
+pub(super) fn render(hook: &Hook, mut response: Response) -> Response {
+    if let Some(rendered) = hook.replacement(response.status(), response.headers(), response.extensions()) {
+        let (head, body) = rendered.into_parts();
+        response.set_status(head.status);
+        *response.headers_mut() = head.headers;
+        response.extensions_mut().extend(head.extensions);
+        response.set_body(body);
+    }
+    response
+}
+
+/// As [`render`], for what a handler, an extractor or a middleware inside returned as an error.
+pub(super) fn render_error(hook: &Hook, error: Error) -> Result<Response> {
+    let Some(problem) = problem(&error) else { return Err(error) };
+    let mut response = error.into_response();
+    response.extensions_mut().insert(problem);
+    Ok(render(hook, response))
+}
+
+fn problem(error: &Error) -> Option<Problem> {
+    let problem = error.downcast_ref::<Problem>().cloned();
+    let problem = problem.or_else(|| error.downcast_ref::<AuthError>().map(Problem::from));
+    let problem = problem.or_else(|| error.downcast_ref::<StoreError>().map(Problem::from));
+    problem.or_else(|| error.downcast_ref::<InvalidMetadata>().map(Problem::from))
 }
 
 pub(super) fn convert(response: http::Response<Bytes>) -> Response {

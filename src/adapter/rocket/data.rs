@@ -4,9 +4,9 @@ use rocket::route::{self, Handler, Route};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
-use super::fairing::outcome;
+use super::convert::convert;
+use super::fairing::{outcome, render};
 use super::guards::{authenticator, required};
-use super::response::convert;
 use crate::adapter::body::Chunks;
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
@@ -52,7 +52,7 @@ impl Handler for UserMetadataEndpoints {
             let metadata = if passes { None } else { Some(required(request).await?.metadata) };
             Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
-        outcome(request, answer.await).map(convert).map_error(|(status, _)| status)
+        outcome(request, answer.await).map(|answer| convert(render(request, answer))).map_error(|(status, _)| status)
     }
 }
 

@@ -87,7 +87,7 @@ pub fn metadata_update(
 /// # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
 /// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
 /// let metadata = warp::path!("metadata").and(endpoints(&sessions, UserMetadataEndpoints::new()));
-/// let routes = metadata.recover(recover);
+/// let routes = metadata.recover(recover(&sessions));
 ///
 /// let request = warp::test::request().path("/metadata").method("PATCH").body(r#"{"theme":"dark"}"#);
 /// let request = request.header("content-type", "application/json");
@@ -102,13 +102,18 @@ pub fn endpoints(
     authenticator: &Authenticator,
     endpoints: UserMetadataEndpoints,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<> {
+    let renders = authenticator.clone();
     let metadata = verified(authenticator.clone()).and_then(async |found: Found| match found {
         Found::Preflight => Ok(None),
         found => found.required().map(|authenticated| Some(authenticated.metadata)),
     });
     metadata.and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
-        move |metadata: Option<UserMetadataHandle>, method: Method, headers: HeaderMap, body| async move {
-            endpoints.respond(method.as_str(), &headers, metadata.as_ref(), Chunks::new(body)).await.map(Into::into)
+        move |metadata: Option<UserMetadataHandle>, method: Method, headers: HeaderMap, body| {
+            let renders = renders.clone();
+            async move {
+                let answer = endpoints.respond(method.as_str(), &headers, metadata.as_ref(), Chunks::new(body)).await;
+                renders.render(answer).map(Into::into)
+            }
         },
     )
 }

@@ -45,7 +45,7 @@
 //!     .and(user_metadata(&sessions))
 //!     .and(metadata_update(&sessions))
 //!     .and_then(update);
-//! let routes = greet.or(forget).or(update).recover(recover);
+//! let routes = greet.or(forget).or(update).recover(recover(&sessions));
 //!
 //! let stranger = warp::test::request().path("/greet").reply(&routes).await;
 //! assert_eq!(stranger.body(), "Hello, stranger");
