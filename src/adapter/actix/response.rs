@@ -5,12 +5,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpResponse, ResponseError};
 
-use crate::adapter::errors::for_each_error;
+use crate::adapter::errors::{for_each_error, problem_of};
 use crate::endpoints::Problem;
-use crate::metadata::InvalidMetadata;
 use crate::problem::Hook;
 use crate::session::AuthError;
-use crate::store::StoreError;
 
 macro_rules! response_error {
     ($(#[$doc:meta])* $error:ty) => {
@@ -60,35 +58,22 @@ pub(super) fn render<B>(hook: Option<&Hook>, answer: ServiceResponse<B>) -> Serv
 
 /// As [`render`], for an error that a middleware inside returned.
 pub(super) fn render_error(hook: Option<&Hook>, error: Error) -> Error {
-    let Some((hook, problem)) = hook.and_then(|hook| Some((hook, problem(&error)?))) else { return error };
+    let Some((hook, problem)) = hook.and_then(|hook| Some((hook, problem_of!(error, as_error)?))) else { return error };
     InternalError::from_response(error, convert(hook.render(problem))).into()
-}
-
-fn problem(error: &Error) -> Option<Problem> {
-    let problem = error.as_error::<Problem>().cloned();
-    let problem = problem.or_else(|| error.as_error::<AuthError>().map(Problem::from));
-    let problem = problem.or_else(|| error.as_error::<StoreError>().map(Problem::from));
-    problem.or_else(|| error.as_error::<InvalidMetadata>().map(Problem::from))
 }
 
 fn fill<B>(response: &mut HttpResponse<B>, head: http::response::Parts) {
     // What is a status or a header in `http` 1 is one in 0.2 too, so nothing is lost.
     *response.status_mut() = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &head.headers {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name.as_ref()), HeaderValue::from_bytes(value.as_bytes()))
-        {
-            response.headers_mut().append(name, value);
-        }
+        let name = HeaderName::from_bytes(name.as_ref()).ok();
+        let header = name.zip(HeaderValue::from_bytes(value.as_bytes()).ok());
+        header.into_iter().for_each(|(name, value)| response.headers_mut().append(name, value));
     }
     let (refusal, problem) = (head.extensions.get::<AuthError>().cloned(), head.extensions.get::<Problem>().cloned());
     let mut extensions = response.extensions_mut();
-    if let Some(refusal) = refusal {
-        extensions.insert(refusal);
-    }
-    if let Some(problem) = problem {
-        extensions.insert(problem);
-    }
+    refusal.into_iter().for_each(|refusal| drop(extensions.insert(refusal)));
+    problem.into_iter().for_each(|problem| drop(extensions.insert(problem)));
     extensions.insert(Own(head.extensions));
 }
 
@@ -97,9 +82,5 @@ fn headers(headers: &HeaderMap) -> http::HeaderMap {
         let name = http::HeaderName::from_bytes(name.as_ref()).ok()?;
         Some((name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?))
     };
-    let mut converted = http::HeaderMap::with_capacity(headers.len());
-    headers.iter().filter_map(header).for_each(|(name, value)| {
-        converted.append(name, value);
-    });
-    converted
+    headers.iter().filter_map(header).collect()
 }

@@ -3,12 +3,9 @@ use http::StatusCode;
 use poem::error::ResponseError;
 use poem::{Error, Response, Result};
 
-use crate::adapter::errors::for_each_error;
+use crate::adapter::errors::{for_each_error, problem_of};
 use crate::endpoints::Problem;
-use crate::metadata::InvalidMetadata;
 use crate::problem::Hook;
-use crate::session::AuthError;
-use crate::store::StoreError;
 
 macro_rules! response_error {
     ($(#[$doc:meta])* $error:ty) => {
@@ -53,17 +50,10 @@ pub(super) fn render(hook: &Hook, mut response: Response) -> Response {
 
 /// As [`render`], for what a handler, an extractor or a middleware inside returned as an error.
 pub(super) fn render_error(hook: &Hook, error: Error) -> Result<Response> {
-    let Some(problem) = problem(&error) else { return Err(error) };
+    let Some(problem) = problem_of!(error, downcast_ref) else { return Err(error) };
     let mut response = error.into_response();
     response.extensions_mut().insert(problem);
     Ok(render(hook, response))
-}
-
-fn problem(error: &Error) -> Option<Problem> {
-    let problem = error.downcast_ref::<Problem>().cloned();
-    let problem = problem.or_else(|| error.downcast_ref::<AuthError>().map(Problem::from));
-    let problem = problem.or_else(|| error.downcast_ref::<StoreError>().map(Problem::from));
-    problem.or_else(|| error.downcast_ref::<InvalidMetadata>().map(Problem::from))
 }
 
 pub(super) fn convert(response: http::Response<Bytes>) -> Response {

@@ -10,8 +10,7 @@ pub(super) fn convert<'r>(answer: http::Response<Bytes>) -> Response<'r> {
     response.set_status(Status::new(parts.status.as_u16()));
     for (name, value) in &parts.headers {
         // Those of this crate are ASCII, and Rocket holds text.
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        response.adjoin_raw_header(name.as_str().to_owned(), value);
+        response.adjoin_raw_header(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
     }
     response.set_sized_body(body.len(), Cursor::new(body));
     response

@@ -4,7 +4,6 @@ use rocket::route::{self, Handler, Route};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
-use super::convert::convert;
 use super::fairing::{outcome, render};
 use super::guards::{authenticator, required};
 use crate::adapter::body::Chunks;
@@ -52,7 +51,7 @@ impl Handler for UserMetadataEndpoints {
             let metadata = if passes { None } else { Some(required(request).await?.metadata) };
             Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
-        outcome(request, answer.await).map(|answer| convert(render(request, answer))).map_error(|(status, _)| status)
+        outcome(request, answer.await).map(|answer| render(request, answer)).map_error(|(status, _)| status)
     }
 }
 

@@ -44,7 +44,6 @@ impl Fairing for UserMetadata {
         // Another route may have answered after this one was refused.
         if let Some(problem) = refusal(request).filter(|problem| problem.status().as_u16() == response.status().code) {
             // Leaves the headers that others have set.
-            response.remove_header("Content-Type");
             response.merge(convert(self.0.render(problem.into_response())));
         }
     }
@@ -57,22 +56,17 @@ pub fn refusal(request: &Request<'_>) -> Option<Problem> {
 }
 
 /// An answer of this crate in the form that the application wants.
-pub(super) fn render(request: &Request<'_>, answer: http::Response<Bytes>) -> http::Response<Bytes> {
-    match request.rocket().state::<UserMetadata>() {
-        Some(UserMetadata(authenticator)) => authenticator.render(answer),
-        None => answer,
-    }
+pub(super) fn render<'r>(request: &Request<'_>, answer: http::Response<Bytes>) -> Response<'r> {
+    let Some(UserMetadata(authenticator)) = request.rocket().state() else { return convert(answer) };
+    convert(authenticator.render(answer))
 }
 
 /// Of a guard: leaves the problem where the fairing finds it, and gives the status for a catcher.
 pub(super) fn outcome<T, F>(request: &Request<'_>, found: Result<T, Problem>) -> Outcome<T, (Status, Problem), F> {
-    match found {
-        Ok(found) => Outcome::Success(found),
-        Err(problem) => {
-            *last_refusal(request) = Some(problem.clone());
-            Outcome::Error((Status::new(problem.status().as_u16()), problem))
-        }
+    if let Err(problem) = &found {
+        *last_refusal(request) = Some(problem.clone());
     }
+    found.map_or_else(|problem| Outcome::Error((Status::new(problem.status().as_u16()), problem)), Outcome::Success)
 }
 
 fn last_refusal<'r>(request: &'r Request<'_>) -> MutexGuard<'r, Option<Problem>> {

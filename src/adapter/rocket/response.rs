@@ -1,7 +1,6 @@
 use rocket::Request;
 use rocket::response::{self, Responder};
 
-use super::convert::convert;
 use super::fairing::render;
 use crate::adapter::errors::for_each_error;
 use crate::endpoints::Problem;
@@ -11,7 +10,7 @@ macro_rules! responder {
         $(#[$doc])*
         impl<'r> Responder<'r, 'static> for $error {
             fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-                Ok(convert(render(request, Problem::from(self).into_response())))
+                Ok(render(request, Problem::from(self).into_response()))
             }
         }
     };
