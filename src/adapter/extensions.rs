@@ -1,10 +1,11 @@
 use http::Extensions;
 
+use crate::authenticator;
 use crate::endpoints::Problem;
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
 use crate::problem::MISSING_LAYER;
-use crate::session::{AuthError, AuthErrorKind, Session};
+use crate::session::Session;
 
 /// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
 /// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
@@ -121,7 +122,7 @@ pub(super) fn optional<T: Clone + Send + Sync + 'static>(
 /// A 401 behind a layer with optional sessions; else there is no layer, and the remedy says what to add.
 fn no_session(extensions: &Extensions, remedy: &'static str) -> Problem {
     match extensions.get::<NoSession>() {
-        Some(NoSession) => AuthError::new(AuthErrorKind::MissingCredentials).into(),
+        Some(NoSession) => authenticator::no_session().into(),
         None => Problem::missing_middleware(remedy),
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 pub use self::outcome::{Authenticated, Authentication};
 
-use self::outcome::log;
+pub(crate) use self::outcome::{log, no_session};
 pub(crate) use self::preflight::is_preflight;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::Limits;

@@ -48,12 +48,12 @@ pub use crate::problem::Problem;
 pub use body::read_update;
 
 use self::conditions::Conditions;
-use crate::authenticator::is_preflight;
+use crate::authenticator::{is_preflight, no_session};
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
 use crate::metadata::{Metadata, Version};
 use crate::problem::{etag, json_response};
-use crate::session::{AuthError, AuthErrorKind, Headers};
+use crate::session::Headers;
 
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE");
 
@@ -147,7 +147,7 @@ impl UserMetadataEndpoints {
         private(match metadata {
             _ if is_preflight(method, headers) => Ok(no_content(Some(ALLOWED))),
             Some(metadata) => self.answer(method, headers, metadata, body).await,
-            None => Err(AuthError::new(AuthErrorKind::MissingCredentials).into()),
+            None => Err(no_session().into()),
         })
     }
 

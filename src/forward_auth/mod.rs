@@ -22,7 +22,7 @@ use tower::Service;
 pub use self::identity::{SESSION_HANDLE, TENANT_ID, USER_ID};
 
 use self::demand::{Check, Demand, Method};
-use crate::authenticator::{Authenticated, Authenticator};
+use crate::authenticator::{Authenticated, Authenticator, log};
 use crate::problem::Problem;
 use crate::session::claims::PrimitiveArrayClaim;
 
@@ -90,7 +90,7 @@ impl ForwardAuth {
         let outcome = match method {
             Ok(method) => authenticator.authenticate(method, check.headers()).await,
             Err(error) => {
-                tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+                log(&error);
                 Err(error)
             }
         };

@@ -83,7 +83,21 @@ impl AuthError {
     }
 
     pub(crate) fn invalid_claims(claims: Vec<InvalidClaim>) -> Self {
-        Self { claims, ..Self::new(AuthErrorKind::InvalidClaims) }
+        Self { claims, ..Self::because(AuthErrorKind::InvalidClaims, "a claim validator refused the session") }
+    }
+
+    /// Adds which rule was broken, in a few fixed words for logs. They are fixed so that no piece of a token gets there.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::{AuthError, AuthErrorKind};
+    ///
+    /// let error = AuthError::new(AuthErrorKind::BadSignature).with_reason("the session was ended");
+    /// assert_eq!(error.to_string(), "BadSignature: the session was ended");
+    /// ```
+    #[must_use]
+    pub fn with_reason(mut self, reason: &'static str) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// Adds when a client may try again, for [`AuthErrorKind::KeysUnavailable`].
@@ -99,7 +113,8 @@ impl AuthError {
         self.kind
     }
 
-    /// The rule that was broken, in a few fixed words for logs; empty where the kind says it all.
+    /// The rule that was broken, in a few fixed words for logs; [each is explained](crate::session#why-401). Empty where a
+    /// verifier of somebody else gave none.
     ///
     /// Never a piece of the request. Not stable, and not for clients.
     #[must_use]

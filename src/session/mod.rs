@@ -2,6 +2,8 @@
 //! stores.
 //!
 #![doc = include_str!("choices.md")]
+//!
+#![doc = include_str!("why_401.md")]
 
 mod anti_csrf;
 mod cache;

@@ -6,11 +6,11 @@ use warp::reply::Response;
 use warp::{Error, Filter};
 
 use crate::adapter::body::Chunks;
-use crate::authenticator::{Authenticated, Authenticator};
+use crate::authenticator::{Authenticated, Authenticator, no_session};
 use crate::endpoints::{UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Limits, MetadataUpdate};
-use crate::session::{AuthError, AuthErrorKind, Session};
+use crate::session::Session;
 
 /// Verifies the session and extracts it with its user's metadata; rejects with an [`AuthError`](crate::AuthError).
 #[must_use]
@@ -143,7 +143,7 @@ impl Found {
     fn required(self) -> Result<Authenticated, Rejection> {
         match self {
             Self::Session(authenticated) => Ok(authenticated),
-            Self::Nobody => Err(AuthError::new(AuthErrorKind::MissingCredentials).into()),
+            Self::Nobody => Err(no_session().into()),
             Self::Preflight => Err(warp::reject::not_found()),
         }
     }
