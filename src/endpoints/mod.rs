@@ -15,7 +15,8 @@
 //! An `ETag` names the version of the stored document. So it still counts, in both headers, after a proxy that compresses
 //! answers has made it weak (`W/"…"`, as nginx does) or given it a suffix (`"…-gzip"`, as Apache, Caddy and Jetty do).
 //!
-//! Errors are `{"message":"…"}`:
+//! Errors are `{"message":"…"}`, or what [`with_problem_response`](crate::Authenticator::with_problem_response) of the layer
+//! around them makes of these:
 //!
 //! | Status | For |
 //! |---|---|

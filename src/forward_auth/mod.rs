@@ -62,7 +62,8 @@ pub struct ForwardAuth {
 }
 
 impl ForwardAuth {
-    /// Checks sessions with this authenticator; what it demands, every path demands too.
+    /// Checks sessions with this authenticator; what it demands, every path demands too. Refusals are rendered by its
+    /// [`with_problem_response`](Authenticator::with_problem_response); nginx sends its clients no more than the status.
     #[must_use]
     pub fn new(authenticator: Authenticator) -> Self {
         Self { authenticator }
@@ -125,5 +126,40 @@ impl<B> Service<Request<B>> for ForwardAuth {
     fn call(&mut self, check: Request<B>) -> Self::Future {
         let (checks, check) = (self.clone(), check.map(drop));
         Box::pin(async move { Ok(checks.answer(check).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::session::{AuthError, AuthErrorKind, SessionVerifier, Verdict, VerifyInput};
+    use crate::store::MemoryStore;
+
+    #[derive(Debug)]
+    struct Strict;
+
+    impl SessionVerifier for Strict {
+        fn verify(&self, _: VerifyInput<'_>) -> Verdict {
+            Verdict::Ready(Err(AuthError::new(AuthErrorKind::BadSignature)))
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_are_rendered_by_the_function_of_the_application() {
+        let authenticator = Authenticator::new(Strict, MemoryStore::new());
+        let authenticator =
+            authenticator.with_problem_response(|problem, answer| answer.map(|_| format!("told: {problem}").into()));
+        for (token, told) in [(None, "told: unauthorised"), (Some("Bearer x"), "told: try refresh token")] {
+            let mut check = Request::get("/auth");
+            if let Some(token) = token {
+                check = check.header("authorization", token);
+            }
+            let check = check.body(()).expect("a request");
+            let answer = ForwardAuth::new(authenticator.clone()).call(check).await.expect("infallible");
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.into_body().collect().await.expect("in memory").to_bytes(), told);
+        }
     }
 }

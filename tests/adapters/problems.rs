@@ -96,7 +96,7 @@ fn check(address: SocketAddr, cookies: Option<&[&str]>) {
         ("DELETE", "/metadata", true, "If-Match: \"00000000000000ff\"\r\n", "", changed),
     ] {
         let given = answer(method, path, signed_in, headers, body);
-        let name = format!("{method} {path} {headers:?} {:.10}", body);
+        let name = format!("{method} {path} {headers:?} {body:.10}");
         let status = given.status();
         assert_eq!(given.body_text(), expected, "{name}");
         assert!(expected.contains(&format!(r#""status":{status},"#)), "{name}: {status}");
