@@ -1,10 +1,11 @@
 use http::Extensions;
 
+use crate::authenticator;
 use crate::endpoints::Problem;
-use crate::endpoints::problem::MISSING_LAYER;
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
-use crate::session::{AuthError, AuthErrorKind, Session};
+use crate::problem::MISSING_LAYER;
+use crate::session::Session;
 
 /// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
 /// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
@@ -119,7 +120,7 @@ pub(super) fn required<T: Clone + Send + Sync + 'static>(
     values: &impl Values,
     remedy: &'static str,
 ) -> Result<T, Problem> {
-    optional(values, remedy)?.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
+    optional(values, remedy)?.ok_or_else(|| authenticator::no_session().into())
 }
 
 /// As [`required`]; `None` where sessions are optional and there is none.

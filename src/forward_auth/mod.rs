@@ -22,8 +22,8 @@ use tower::Service;
 pub use self::identity::{SESSION_HANDLE, TENANT_ID, USER_ID};
 
 use self::demand::{Check, Demand, Method};
-use crate::authenticator::{Authenticated, Authenticator};
-use crate::layer::{JsonRejection, RejectionResponse};
+use crate::authenticator::{Authenticated, Authenticator, log};
+use crate::problem::Problem;
 use crate::session::claims::PrimitiveArrayClaim;
 
 /// Answers whether a request that a proxy holds has a session, and whose; see the [module](crate::forward_auth).
@@ -62,7 +62,8 @@ pub struct ForwardAuth {
 }
 
 impl ForwardAuth {
-    /// Checks sessions with this authenticator; what it demands, every path demands too.
+    /// Checks sessions with this authenticator; what it demands, every path demands too. Refusals are rendered by its
+    /// [`with_problem_response`](Authenticator::with_problem_response); nginx sends its clients no more than the status.
     #[must_use]
     pub fn new(authenticator: Authenticator) -> Self {
         Self { authenticator }
@@ -90,7 +91,7 @@ impl ForwardAuth {
         let outcome = match method {
             Ok(method) => authenticator.authenticate(method, check.headers()).await,
             Err(error) => {
-                tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+                log(&error);
                 Err(error)
             }
         };
@@ -101,7 +102,7 @@ impl ForwardAuth {
                 *response.headers_mut() = identity::headers(session.as_ref());
                 response
             }
-            Err(error) => JsonRejection.response(&error),
+            Err(error) => authenticator.render(Problem::from(error).into_response()).map(Full::new),
         }
     }
 }
@@ -125,5 +126,40 @@ impl<B> Service<Request<B>> for ForwardAuth {
     fn call(&mut self, check: Request<B>) -> Self::Future {
         let (checks, check) = (self.clone(), check.map(drop));
         Box::pin(async move { Ok(checks.answer(check).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::session::{AuthError, AuthErrorKind, SessionVerifier, Verdict, VerifyInput};
+    use crate::store::MemoryStore;
+
+    #[derive(Debug)]
+    struct Strict;
+
+    impl SessionVerifier for Strict {
+        fn verify(&self, _: VerifyInput<'_>) -> Verdict {
+            Verdict::Ready(Err(AuthError::new(AuthErrorKind::BadSignature)))
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_are_rendered_by_the_function_of_the_application() {
+        let authenticator = Authenticator::new(Strict, MemoryStore::new());
+        let authenticator =
+            authenticator.with_problem_response(|problem, answer| answer.map(|_| format!("told: {problem}").into()));
+        for (token, told) in [(None, "told: unauthorised"), (Some("Bearer x"), "told: try refresh token")] {
+            let mut check = Request::get("/auth");
+            if let Some(token) = token {
+                check = check.header("authorization", token);
+            }
+            let check = check.body(()).expect("a request");
+            let answer = ForwardAuth::new(authenticator.clone()).call(check).await.expect("infallible");
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.into_body().collect().await.expect("in memory").to_bytes(), told);
+        }
     }
 }

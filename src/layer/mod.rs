@@ -43,6 +43,5 @@ mod service;
 
 pub use admission::{NoSession, admit};
 pub use future::ResponseFuture;
-pub(crate) use response::refuse;
 pub use response::{JsonRejection, RejectionResponse};
 pub use service::UserMetadata;

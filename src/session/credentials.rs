@@ -168,7 +168,23 @@ impl TokenSources {
                 return Ok(Found { value, anti_csrf });
             }
         }
-        Err(AuthError::new(Kind::MissingCredentials))
+        Err(AuthError::because(Kind::MissingCredentials, self.why_nothing(headers)))
+    }
+
+    fn why_nothing(&self, headers: &dyn Headers) -> &'static str {
+        let is_there = |name| {
+            let mut there = false;
+            headers.visit(name, &mut |_| there = true);
+            there
+        };
+        let looks_at = |place: fn(&Place) -> bool| self.places.iter().any(|TokenSource(looked)| place(looked));
+        if looks_at(|place| matches!(place, Place::Bearer)) && is_there("authorization") {
+            "Authorization has another scheme than Bearer"
+        } else if looks_at(|place| matches!(place, Place::Cookie { .. })) && is_there("cookie") {
+            "none of the cookies is that of the session"
+        } else {
+            "no token where one is looked for"
+        }
     }
 }
 
@@ -190,7 +206,12 @@ impl<'a> Found<'a> {
         let token = match visible(self.value) {
             Some(value) if self.anti_csrf.is_some() => unescape(value),
             Some(value) => Token::Plain(value),
-            None => return Err(AuthError::because(Kind::MalformedCredentials, "not one token")),
+            None => {
+                return Err(AuthError::because(
+                    Kind::MalformedCredentials,
+                    "the token is not one word of visible ASCII",
+                ));
+            }
         };
         if token.as_str().len() > max_bytes { Err(too_large()) } else { Ok(token) }
     }
@@ -229,7 +250,7 @@ fn after_scheme<'a>(headers: &'a dyn Headers, scheme: &str) -> Result<Option<&'a
     match rest.get(spaces..) {
         Some(token) if spaces > 0 => Ok(Some(token)),
         Some([byte, ..]) if is_token_character(*byte) => Ok(None),
-        _ => Err(AuthError::because(Kind::MalformedCredentials, "not a scheme and one token")),
+        _ => Err(AuthError::because(Kind::MalformedCredentials, "Authorization is not a scheme, spaces and a token")),
     }
 }
 

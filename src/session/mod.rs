@@ -3,6 +3,8 @@
 //!
 #![doc = include_str!("choices.md")]
 #![doc = include_str!("revoked.md")]
+//!
+#![doc = include_str!("why_401.md")]
 
 mod anti_csrf;
 mod cache;

@@ -2,6 +2,7 @@
 //! of dependencies are too old.
 
 mod imports;
+mod reasons;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -96,6 +96,7 @@
 //! [`StoreError`]: crate::StoreError
 //! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
+mod convert;
 mod data;
 mod fairing;
 mod guards;

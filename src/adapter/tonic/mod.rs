@@ -26,7 +26,8 @@
 //! | 501 | `UNIMPLEMENTED` | |
 //! | 500 | `INTERNAL` | |
 //!
-//! The message is that of the HTTP body.
+//! The message is that of the HTTP body. [`with_problem_response`](crate::Authenticator::with_problem_response) makes answers
+//! over HTTP and has no part here: a client of gRPC reads statuses.
 //!
 //! A method that panics has no status: tonic resets its stream, which a client hears as `CANCELLED`, and goes on with the
 //! other calls of the connection.

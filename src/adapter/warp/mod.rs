@@ -45,7 +45,7 @@
 //!     .and(user_metadata(&sessions))
 //!     .and(metadata_update(&sessions))
 //!     .and_then(update);
-//! let routes = greet.or(forget).or(update).recover(recover);
+//! let routes = greet.or(forget).or(update).recover(recover(&sessions));
 //!
 //! let stranger = warp::test::request().path("/greet").reply(&routes).await;
 //! assert_eq!(stranger.body(), "Hello, stranger");
@@ -73,4 +73,4 @@ pub use filters::{
     authenticated, endpoints, endpoints_for, metadata_update, metadata_update_within, optional_session,
     optional_user_metadata, session, user_metadata,
 };
-pub use rejection::recover;
+pub use rejection::{recover, recover_default};
