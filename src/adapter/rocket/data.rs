@@ -5,7 +5,7 @@ use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
 use super::fairing::{outcome, render};
-use super::guards::{authenticator, metadata, required};
+use super::guards::{authenticator, found, required};
 use crate::adapter::body::Chunks;
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
@@ -19,7 +19,7 @@ impl<'r> FromData<'r> for MetadataUpdate {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
         let update = async {
-            let metadata = metadata(request).await.and_then(required)?;
+            let metadata: UserMetadataHandle = required(request).await?;
             read_update(request.headers(), body(data).await, metadata.limits()).await
         };
         outcome(request, update.await)
@@ -47,10 +47,9 @@ impl Handler for UserMetadataEndpoints {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let answer = async {
             let (method, headers) = (request.method().as_str(), request.headers());
-            let passes = authenticator(request)?.is_none_or(|sessions| sessions.passes_preflight(method, headers));
-            let found = metadata(request).await?;
             // What does not pass as a preflight is refused before the endpoints would take it for one.
-            let metadata = if passes { found } else { Some(required(found)?) };
+            let passes = authenticator(request).is_none_or(|sessions| sessions.passes_preflight(method, headers));
+            let metadata = if passes { found(request).await? } else { Some(required(request).await?) };
             Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
         outcome(request, answer.await).map(|answer| render(request, answer)).map_error(|(status, _)| status)

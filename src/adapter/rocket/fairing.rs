@@ -1,5 +1,3 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use bytes::Bytes;
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::{HeaderMap, Status};
@@ -7,6 +5,7 @@ use rocket::outcome::Outcome;
 use rocket::{Build, Request, Response, Rocket};
 
 use super::convert::convert;
+use super::known::known;
 use crate::authenticator::Authenticator;
 use crate::endpoints::Problem;
 use crate::session::Headers;
@@ -62,7 +61,7 @@ impl Fairing for UserMetadata {
 /// The problem for which a guard of this crate refused the request, for catchers and fairings.
 #[must_use]
 pub fn refusal(request: &Request<'_>) -> Option<Problem> {
-    last_refusal(request).clone()
+    known(request).get().cloned()
 }
 
 /// An answer of this crate in the form that the application wants.
@@ -77,13 +76,9 @@ pub(super) fn render<'r>(request: &Request<'_>, answer: http::Response<Bytes>) -
 /// Of a guard: leaves the problem where the fairing finds it, and gives the status for a catcher.
 pub(super) fn outcome<T, F>(request: &Request<'_>, found: Result<T, Problem>) -> Outcome<T, (Status, Problem), F> {
     if let Err(problem) = &found {
-        *last_refusal(request) = Some(problem.clone());
+        known(request).insert(problem.clone());
     }
     found.map_or_else(|problem| Outcome::Error((Status::new(problem.status().as_u16()), problem)), Outcome::Success)
-}
-
-fn last_refusal<'r>(request: &'r Request<'_>) -> MutexGuard<'r, Option<Problem>> {
-    request.local_cache(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Headers for HeaderMap<'_> {

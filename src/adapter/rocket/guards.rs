@@ -4,21 +4,18 @@ use rocket::request::{self, FromRequest};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 
 use super::fairing::{UserMetadata, outcome};
-use super::own::put;
+use super::known::known;
 use crate::adapter::Optional;
-use crate::authenticator::{Authenticated, Authenticator};
+use crate::adapter::extensions::optional;
+use crate::authenticator::Authenticator;
 use crate::endpoints::Problem;
 use crate::handle::UserMetadataHandle;
+use crate::layer::{NoSession, admit};
 use crate::session::claims::ClaimValidator;
 use crate::session::{AuthError, AuthErrorKind, Session};
 
-const NO_FAIRING: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application";
-
-const NOBODY_PUT: &str = "no session was verified: call `put_user_metadata(request, …)` before this guard, or attach \
-                          `UserMetadata::fairing(authenticator)` to the application";
-
-const NO_SESSIONS: &str = "a `Session` needs `UserMetadata::fairing(authenticator)`: with sessions of your own, take a \
-                           `UserMetadataHandle`";
+const REMEDY: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application, or call \
+                      `put_user_metadata(request, …)` before this guard";
 
 /// The demand of a [`Claims`] guard on a session; see the [module](super) for an example.
 pub trait Demand: 'static {
@@ -37,9 +34,9 @@ impl<D> std::fmt::Debug for Claims<D> {
 }
 
 macro_rules! guard {
-    ($guard:ty $(where $generic:ident: $bound:path)?, $request:ident => $found:expr) => {
+    ($guard:ty $(where [$($generic:tt)+])?, $request:ident => $found:expr) => {
         #[rocket::async_trait]
-        impl<'r, $($generic: $bound)?> FromRequest<'r> for $guard {
+        impl<'r, $($($generic)+)?> FromRequest<'r> for $guard {
             type Error = Problem;
 
             async fn from_request($request: &'r Request<'_>) -> request::Outcome<Self, Problem> {
@@ -48,7 +45,7 @@ macro_rules! guard {
         }
 
         /// The application does not start without the fairing.
-        impl<$($generic: $bound)?> Sentinel for $guard {
+        impl<$($($generic)+)?> Sentinel for $guard {
             fn abort(rocket: &Rocket<Ignite>) -> bool {
                 rocket.state::<UserMetadata>().is_none()
             }
@@ -56,46 +53,38 @@ macro_rules! guard {
     };
 }
 
-guard!(Session, request => session(request).await.and_then(required));
-guard!(UserMetadataHandle, request => metadata(request).await.and_then(required));
-guard!(Optional<Session>, request => session(request).await.map(Self));
-guard!(Optional<UserMetadataHandle>, request => metadata(request).await.map(Self));
-guard!(Claims<D> where D: Demand, request => demand::<D>(request).await);
+guard!(Session, request => required(request).await);
+guard!(UserMetadataHandle, request => required(request).await);
+guard!(Optional<T> where [T: Clone + Send + Sync + 'static], request => found(request).await.map(Self));
+guard!(Claims<D> where [D: Demand], request => demand::<D>(request).await);
 
 /// A stranger is refused.
-pub(super) fn required<T>(found: Option<T>) -> Result<T, Problem> {
-    found.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
+pub(super) async fn required<T: Clone + Send + Sync + 'static>(request: &Request<'_>) -> Result<T, Problem> {
+    found(request).await?.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
 }
 
-/// The metadata of whoever the application itself says it is, else of the session's user.
-pub(super) async fn metadata(request: &Request<'_>) -> Result<Option<UserMetadataHandle>, Problem> {
-    match put(request) {
-        Some(put) => Ok(put),
-        None => Ok(verified(request, NOBODY_PUT).await?.map(UserMetadataHandle::from)),
+/// Of whom the application has put, else of the session, which is verified once a request, however many guards ask.
+pub(super) async fn found<T: Clone + Send + Sync + 'static>(request: &Request<'_>) -> Result<Option<T>, Problem> {
+    let told = [known(request).get::<UserMetadataHandle>().is_some(), known(request).get::<NoSession>().is_some()];
+    if told == [false, false]
+        && let Some(authenticator) = authenticator(request)
+    {
+        let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
+        let verified = request.local_cache_async(verified).await.clone();
+        admit(&mut known(request), verified)?;
     }
-}
-
-async fn session(request: &Request<'_>) -> Result<Option<Session>, Problem> {
-    Ok(verified(request, NO_SESSIONS).await?.map(Session::from))
-}
-
-/// Verified once a request, however many guards ask.
-async fn verified(request: &Request<'_>, remedy: &'static str) -> Result<Option<Authenticated>, Problem> {
-    let authenticator = authenticator(request)?.ok_or_else(|| Problem::missing_middleware(remedy))?;
-    let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
-    Ok(request.local_cache_async(verified).await.clone()?)
+    optional(&*known(request), REMEDY)
 }
 
 async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> {
-    let session = session(request).await.and_then(required)?;
-    if let Some(authenticator) = authenticator(request)? {
-        authenticator.check(&session, &D::validator())?;
-    }
+    let session = required(request).await?;
+    // Where there is a session, there is somebody who verified it.
+    let authenticator = authenticator(request).ok_or_else(|| Problem::missing_middleware(REMEDY))?;
+    authenticator.check(&session, &D::validator())?;
     Ok(Claims(PhantomData))
 }
 
 /// `None` where the application verifies its sessions by itself.
-pub(super) fn authenticator<'r>(request: &'r Request<'_>) -> Result<Option<&'r Authenticator>, Problem> {
-    let fairing: Option<&UserMetadata> = request.rocket().state();
-    fairing.map(|fairing| fairing.authenticator.as_ref()).ok_or_else(|| Problem::missing_middleware(NO_FAIRING))
+pub(super) fn authenticator<'r>(request: &'r Request<'_>) -> Option<&'r Authenticator> {
+    request.rocket().state::<UserMetadata>()?.authenticator.as_ref()
 }

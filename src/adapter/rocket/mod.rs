@@ -100,10 +100,10 @@ mod convert;
 mod data;
 mod fairing;
 mod guards;
-mod own;
+mod known;
 mod response;
 
 pub use super::Optional;
 pub use fairing::{UserMetadata, refusal};
 pub use guards::{Claims, Demand};
-pub use own::put_user_metadata;
+pub use known::put_user_metadata;

@@ -11,7 +11,7 @@ use tower_user_metadata::session::claims::{ClaimValidator, PrimitiveArrayClaim};
 use tower_user_metadata::store::MemoryStore;
 use tower_user_metadata::{MetadataStore, MetadataUpdate, Session, StoreError, UserMetadataHandle};
 
-use super::{Host, caller, cases, user};
+use super::{HANDLE_ALONE, Host, caller, cases, user};
 use crate::rocket::send;
 use crate::shared::{Answer, Headers, authenticator, bearer, signed_in};
 
@@ -71,7 +71,7 @@ async fn client(store: Arc<dyn MetadataStore>, fairing: UserMetadata) -> Client 
     let own = AdHoc::on_request("own sessions", move |request, _| {
         let store = Arc::clone(&shared);
         Box::pin(async move {
-            if request.uri().path() != "/forgotten" && request.uri().path() != "/guarded" {
+            if !["/forgotten", "/guarded"].iter().any(|path| request.uri().path().starts_with(path)) {
                 put_user_metadata(request, caller(request.headers().get_one("x-user"), &store));
             }
         })
@@ -81,7 +81,7 @@ async fn client(store: Arc<dyn MetadataStore>, fairing: UserMetadata) -> Client 
         .attach(fairing)
         .manage(store)
         .mount("/", routes![user_id, greet, update, session, admin, guarded])
-        .mount("/forgotten", routes![forgotten])
+        .mount("/forgotten", routes![forgotten, session])
         .mount("/endpoints", UserMetadataEndpoints::new());
     Client::untracked(rocket).await.expect("it starts")
 }
@@ -93,14 +93,11 @@ fn forgotten(metadata: UserMetadataHandle) -> String {
 
 struct Rocket(Client);
 
-const NO_SESSIONS: &str =
-    "a `Session` needs `UserMetadata::fairing(authenticator)`: with sessions of your own, take a `UserMetadataHandle`";
-
 impl Host for Rocket {
     const REMEDIES: Option<[&'static str; 2]> = Some([
-        NO_SESSIONS,
-        "no session was verified: call `put_user_metadata(request, …)` before this guard, or attach \
-         `UserMetadata::fairing(authenticator)` to the application",
+        HANDLE_ALONE,
+        "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application, or call \
+         `put_user_metadata(request, …)` before this guard",
     ]);
 
     async fn new(store: Arc<dyn MetadataStore>) -> Self {
@@ -120,7 +117,7 @@ async fn a_guard_of_the_services_own_may_say_who_calls() {
     assert_eq!(host.send(Method::POST, "/guarded", user("alice"), b"").await.body, "alice");
     assert_eq!(host.send(Method::POST, "/guarded", vec![], b"").await.status, 401);
     let demanded = host.send(Method::POST, "/admin", user("alice"), b"").await;
-    assert_eq!((demanded.status, demanded.body), (500, format!(r#"{{"message":"{NO_SESSIONS}"}}"#)));
+    assert_eq!((demanded.status, demanded.body), (500, format!(r#"{{"message":"{HANDLE_ALONE}"}}"#)));
 }
 
 /// Sessions of both kinds in one application: who was put counts, and where nobody spoke, the authenticator is asked.
@@ -129,7 +126,8 @@ async fn what_was_put_counts_before_what_would_be_verified() {
     let client = client(Arc::new(MemoryStore::new()), UserMetadata::fairing(authenticator())).await;
     let both = [user("bob"), signed_in(&bearer())].concat();
     assert_eq!(send(&client, Method::POST, "/user", both.clone(), b"").await.body, "bob");
-    assert_eq!(send(&client, Method::POST, "/session", both, b"").await.body, "alice");
+    assert_eq!(send(&client, Method::POST, "/session", both, b"").await.status, 500);
     assert_eq!(send(&client, Method::POST, "/user", signed_in(&bearer()), b"").await.status, 401);
     assert_eq!(send(&client, Method::POST, "/forgotten", signed_in(&bearer()), b"").await.body, "alice");
+    assert_eq!(send(&client, Method::POST, "/forgotten/session", signed_in(&bearer()), b"").await.body, "alice");
 }
