@@ -64,7 +64,7 @@ impl Hook {
 
     /// As [`render`](Self::render), in the place of an answer with these headers: those that a handler or something else
     /// added to the answer stay.
-    pub(crate) fn render_over(&self, problem: Problem, headers: &HeaderMap) -> Response<Bytes> {
+    fn render_over(&self, problem: Problem, headers: &HeaderMap) -> Response<Bytes> {
         let own = problem.answer();
         let mut answer = self.render(problem);
         let mut merged = HeaderMap::with_capacity(headers.len() + answer.headers().len());

@@ -113,10 +113,13 @@ fn check(address: SocketAddr, cookies: Option<&[&str]>) {
         }
     }
     // To HEAD the answer is the same without its body.
-    let head = answer("HEAD", "/read", false, "", "");
-    assert_eq!((head.status(), head.body()), (401, &b""[..]));
-    assert_eq!(head.header("content-type").collect::<Vec<_>>(), ["application/problem+json"]);
-    assert!(head.header("content-length").all(|length| length == unauthorised.len().to_string()));
+    for path in ["/read", "/optional"] {
+        let head = answer("HEAD", path, false, "", "");
+        assert_eq!((head.status(), head.body()), (401, &b""[..]), "{path}");
+        assert_eq!(head.header("content-type").collect::<Vec<_>>(), ["application/problem+json"], "{path}");
+        let length = unauthorised.len().to_string();
+        assert!(head.header("content-length").all(|told| told == length), "{path}: {:?}", head.headers());
+    }
     // What is no problem is not rendered.
     let good = answer("GET", "/read", true, "", "");
     assert_eq!((good.status(), &*good.body_text(), good.header("x-rendered").count()), (200, "{}", 0));
@@ -429,7 +432,7 @@ fn salvo() {
                 .push(signed_in("fails").get(failing))
                 .push(signed_in("cookie").get(cookie))
                 .push(signed_in("metadata").goal(UserMetadataEndpoints::new()))
-                .push(Router::with_path("optional").hoop(user_metadata(&optional(&sessions))).get(reads));
+                .push(Router::with_path("optional").hoop(user_metadata(&optional(&sessions))).get(reads).head(reads));
             let acceptor = TcpAcceptor::try_from(tokio_listener(listener)).expect("it listens");
             Server::new(acceptor).try_serve(router).await
         });
