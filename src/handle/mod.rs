@@ -14,7 +14,8 @@ use crate::user_id::{HasUserId, UserId};
 
 /// The metadata of the signed-in user: what a handler reads, updates and clears.
 ///
-/// The layer puts one into the extensions of each request with a verified session. It is bound to that user, so a
+/// The layer puts one into the extensions of each request with a verified session; a middleware of your own does so by
+/// [`for_user`](Self::for_user). It is bound to that user, so a
 /// handler cannot name another by accident; it does no I/O until asked; clones are cheap and may outlive the request.
 ///
 /// ```
