@@ -9,9 +9,9 @@ use crate::session::{AuthError, AuthErrorKind, Session};
 /// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
 /// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
 ///
-/// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is no layer
-/// a 500 that says how to add it. A handle that [a middleware of your own](crate::adapter#you-have-sessions-already) has put into
-/// the extensions is found as that of the layer is.
+/// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is
+/// no layer a 500 that says how to add it. A handle that [a middleware of your
+/// own](crate::adapter#you-have-sessions-already) has put into the extensions is found as that of the layer is.
 ///
 /// ```
 /// use std::convert::Infallible;

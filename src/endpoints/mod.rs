@@ -62,8 +62,9 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE"
 /// The signed-in user's metadata over HTTP; see the [module](crate::endpoints) for what it answers.
 ///
 /// It takes the user from the request's extensions, so it must stand behind a
-/// [`UserMetadataLayer`](crate::UserMetadataLayer), or behind [a middleware of your own](crate::adapter#you-have-sessions-already)
-/// that puts a handle there. Behind one that lets strangers through it refuses them itself.
+/// [`UserMetadataLayer`](crate::UserMetadataLayer), or behind [a middleware of your
+/// own](crate::adapter#you-have-sessions-already) that puts a handle there. Behind one that lets strangers through it
+/// refuses them itself.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -53,9 +53,9 @@ impl UserMetadataHandle {
         Self::new(Arc::new(user), HeldStore::own(store))
     }
 
-    /// A handle on the user whom a middleware of your own has signed in, for a service that has sessions already: put it
-    /// into the extensions of the request, where the [adapters](crate::adapter#you-have-sessions-already) find it as they find that of
-    /// the layer. The caller vouches for the id: never take it from the request itself.
+    /// A handle on the user whom a middleware of your own has signed in, for a service that has sessions already: put
+    /// it into the extensions of the request, where the [adapters](crate::adapter#you-have-sessions-already) find it as
+    /// they find that of the layer. The caller vouches for the id: never take it from the request itself.
     ///
     /// It is made once a request and does no I/O. All requests share the store: every store of this crate, and an `Arc` of
     /// any, is cheap to clone.

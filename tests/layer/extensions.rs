@@ -100,8 +100,8 @@ fn a_session_in_which_nobody_is_signed_in_is_that_of_a_stranger() {
     }
 }
 
-/// Some users have a token, and others a session of the application's own: its middleware stands in the layer, and puts a handle
-/// where it knows somebody.
+/// Some users have a token, and others a session of the application's own: its middleware stands in the layer, and puts
+/// a handle where it knows somebody.
 #[test]
 fn a_middleware_in_an_optional_layer_may_know_who_the_stranger_is() {
     let bob = || UserMetadataHandle::for_user(UserId::new("bob").expect("an id"), MemoryStore::new());

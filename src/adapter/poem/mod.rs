@@ -66,8 +66,8 @@
 //!
 //! # You have sessions already
 //!
-//! A middleware of your own that knows the user puts a handle into the request; [more on that](crate::adapter#you-have-sessions-already).
-//! Here `Account` is what your middleware has.
+//! A middleware of your own that knows the user puts a handle into the request; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your middleware has.
 //!
 //! ```
 //! use poem::{Endpoint, EndpointExt, Request, Route, get, handler};

@@ -68,9 +68,9 @@
 //!
 //! # You have sessions already
 //!
-//! An interceptor or a layer of your own that knows the user puts a handle into the request;
-//! [more on that](crate::adapter#you-have-sessions-already). Here `Account` is what your interceptor has. Answer a visitor who is
-//! not signed in as you like; this one leaves that to the methods.
+//! An interceptor or a layer of your own that knows the user puts a handle into the request; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your interceptor has. Answer a visitor who
+//! is not signed in as you like; this one leaves that to the methods.
 //!
 //! ```
 //! use tonic::{Code, Request, Response, Status};

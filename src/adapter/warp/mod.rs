@@ -58,9 +58,9 @@
 //!
 //! # You have sessions already
 //!
-//! A filter of your own that knows the user extracts a handle, and no filter of this crate is needed for it;
-//! [more on that](crate::adapter#you-have-sessions-already). [`endpoints_for`] takes such a filter, and [`metadata_update_within`] the
-//! limits of your store. Here the header is what your filter has verified.
+//! A filter of your own that knows the user extracts a handle, and no filter of this crate is needed for it; [more on
+//! that](crate::adapter#you-have-sessions-already). [`endpoints_for`] takes such a filter, and
+//! [`metadata_update_within`] the limits of your store. Here the header is what your filter has verified.
 //!
 //! ```
 //! use tower_user_metadata::adapter::warp::{endpoints_for, metadata_update_within, recover};
