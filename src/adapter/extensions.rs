@@ -10,9 +10,9 @@ use crate::session::Session;
 /// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
 /// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
 ///
-/// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is no layer
-/// a 500 that says how to add it. A handle that [a middleware of your own](crate::adapter#you-have-sessions-already) has put into
-/// the extensions is found as that of the layer is.
+/// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is
+/// no layer a 500 that says how to add it. A handle that [a middleware of your
+/// own](crate::adapter#you-have-sessions-already) has put into the extensions is found as that of the layer is.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -114,6 +114,12 @@ impl Values for Extensions {
 
 const NO_SESSION_BESIDE_HANDLE: &str = "this request has a `UserMetadataHandle` of your own middleware and no `Session`: \
                                         take the handle, or insert a `Session` too";
+
+/// Whether anybody has said whose the request is, or that it is nobody's.
+#[cfg(feature = "rocket")]
+pub(super) fn is_told(values: &impl Values) -> bool {
+    values.value::<UserMetadataHandle>().is_some() || values.value::<NoSession>().is_some()
+}
 
 /// What a layer or a middleware put there. A request that passed without a session is refused here.
 pub(super) fn required<T: Clone + Send + Sync + 'static>(

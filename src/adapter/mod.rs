@@ -47,6 +47,7 @@
 //! refuses and of a `GET`. For the head of a request actix-web gives a client 5 seconds, and hyper gives it 30 where it has a
 //! timer, as in salvo and in the example for hyper; `axum::serve`, poem, Rocket and warp wait for it without a limit. So put a
 //! proxy with timeouts in front, or with Tower a layer such as `RequestBodyTimeoutLayer` of `tower-http`.
+#![doc = include_str!("own_sessions.md")]
 #![doc = include_str!("policy.md")]
 
 #[cfg(feature = "actix")]

@@ -93,7 +93,8 @@ impl Authenticator {
         self.with(|inner| inner.clock = Arc::new(clock))
     }
 
-    /// Lets requests without credentials through, without a session. Bad credentials are still refused.
+    /// Lets requests without credentials through, without a session, and those with a session in which
+    /// [nobody is signed in](crate::session::Verdict). Bad credentials are still refused.
     #[must_use]
     pub fn with_optional_sessions(self) -> Self {
         self.with(|inner| inner.optional = true)

@@ -61,7 +61,9 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE"
 /// The signed-in user's metadata over HTTP; see the [module](crate::endpoints) for what it answers.
 ///
 /// It takes the user from the request's extensions, so it must stand behind a
-/// [`UserMetadataLayer`](crate::UserMetadataLayer). Behind one with optional sessions it refuses strangers itself.
+/// [`UserMetadataLayer`](crate::UserMetadataLayer), or behind [a middleware of your
+/// own](crate::adapter#you-have-sessions-already) that puts a handle there. Behind one that lets strangers through it
+/// refuses them itself.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -75,7 +77,7 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE"
 /// let patch = Request::patch("/")
 ///     .header("content-type", "application/json")
 ///     // The layer does this for verified sessions.
-///     .extension(UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new()))
+///     .extension(UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new()))
 ///     .body(Full::<Bytes>::from(r#"{"theme":"dark"}"#))?;
 /// let response = UserMetadataEndpoints::new().call(patch).await?;
 /// assert_eq!(response.status(), 200);

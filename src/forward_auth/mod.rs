@@ -131,27 +131,60 @@ impl<B> Service<Request<B>> for ForwardAuth {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http_body_util::BodyExt;
+    use tower::util::ServiceExt;
 
     use super::*;
-    use crate::session::{AuthError, AuthErrorKind, SessionVerifier, Verdict, VerifyInput};
+    use crate::session::{AuthError, AuthErrorKind, Session, SessionVerifier, Verdict, VerifyInput};
     use crate::store::MemoryStore;
+    use crate::user_id::UserId;
 
+    /// Sessions that a database keeps.
     #[derive(Debug)]
-    struct Strict;
+    struct Kept;
 
-    impl SessionVerifier for Strict {
-        fn verify(&self, _: VerifyInput<'_>) -> Verdict {
-            Verdict::Ready(Err(AuthError::new(AuthErrorKind::BadSignature)))
+    impl SessionVerifier for Kept {
+        fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+            let (id, expires) = (input.token.to_owned(), input.now + Duration::from_secs(60));
+            Verdict::Pending(Box::pin(async move {
+                match id.as_str() {
+                    "alices" => Ok(Some(Session::assertion(UserId::new("alice").expect("an id"), expires).build())),
+                    "nobodys" => Ok(None),
+                    "any" => Err(AuthError::new(AuthErrorKind::SessionsUnavailable)),
+                    _ => Err(AuthError::new(AuthErrorKind::UnknownSession)),
+                }
+            }))
+        }
+    }
+
+    #[tokio::test]
+    async fn sessions_of_ones_own_are_answered_as_by_the_layer() {
+        let checks = ForwardAuth::new(Authenticator::new(Kept, MemoryStore::new()));
+        for (path, id, status, user) in [
+            ("/auth", "alices", 200, Some("alice")),
+            ("/auth/optional", "alices", 200, Some("alice")),
+            ("/auth", "nobodys", 401, None),
+            ("/auth/optional", "nobodys", 200, Some("")),
+            ("/auth/role/admin", "nobodys", 401, None),
+            ("/auth/optional", "ended", 401, None),
+            ("/auth/optional", "any", 503, None),
+        ] {
+            let check = Request::get(path).header("authorization", format!("Bearer {id}")).body(()).expect("a request");
+            let answer = checks.clone().oneshot(check).await.expect("infallible");
+            assert_eq!(answer.status(), StatusCode::from_u16(status).expect("a status"), "{path} {id}");
+            let told = answer.headers().get(USER_ID).map(|user| user.to_str().expect("ASCII"));
+            assert_eq!(told, user, "{path} {id}");
         }
     }
 
     #[tokio::test]
     async fn refusals_are_rendered_by_the_function_of_the_application() {
-        let authenticator = Authenticator::new(Strict, MemoryStore::new());
+        let authenticator = Authenticator::new(Kept, MemoryStore::new());
         let authenticator =
             authenticator.with_problem_response(|problem, answer| answer.map(|_| format!("told: {problem}").into()));
-        for (token, told) in [(None, "told: unauthorised"), (Some("Bearer x"), "told: try refresh token")] {
+        for (token, told) in [(None, "told: unauthorised"), (Some("Bearer x"), "told: unauthorised")] {
             let mut check = Request::get("/auth");
             if let Some(token) = token {
                 check = check.header("authorization", token);

@@ -60,7 +60,8 @@ impl<R> UserMetadataLayer<R> {
         self
     }
 
-    /// Lets requests without credentials through, without a session. Bad credentials are still refused.
+    /// Lets requests without credentials through, without a session, and those with a session in which
+    /// [nobody is signed in](crate::session::Verdict). Bad credentials are still refused.
     #[must_use]
     pub fn with_optional_sessions(mut self) -> Self {
         self.authenticator = self.authenticator.with_optional_sessions();

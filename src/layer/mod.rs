@@ -41,7 +41,7 @@ pub(crate) mod layer;
 mod response;
 mod service;
 
-pub use admission::{NoSession, admit};
+pub use admission::{NoSession, admit, put_user_metadata};
 pub use future::ResponseFuture;
 pub use response::{JsonRejection, RejectionResponse};
 pub use service::UserMetadata;

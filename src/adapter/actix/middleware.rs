@@ -50,8 +50,8 @@ where
     })
 }
 
-/// As [`layer::admit`](crate::layer::admit), for the extensions of actix-web: takes the place of what an outer middleware may
-/// have found.
+/// As [`layer::admit`](crate::layer::admit), for the extensions of actix-web: takes the place of what an outer
+/// middleware may have found.
 fn admit(extensions: &mut Extensions, found: Option<Authenticated>) {
     match found {
         Some(Authenticated { session, metadata }) => {

@@ -62,6 +62,83 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # You have sessions already
+//!
+//! A middleware of your own that knows the user inserts a handle, and [`NoSession`](crate::layer::NoSession) for a
+//! visitor who is not signed in; [more on that](crate::adapter#you-have-sessions-already). Here `Account` is what your
+//! middleware has.
+//!
+//! ```
+//! use actix_web::dev::Service;
+//! use actix_web::http::StatusCode;
+//! use actix_web::{App, HttpMessage, test, web};
+//! use tower_user_metadata::adapter::actix::{Optional, endpoints};
+//! use tower_user_metadata::endpoints::UserMetadataEndpoints;
+//! use tower_user_metadata::layer::NoSession;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, store};
+//!
+//! #[derive(Clone)]
+//! struct Account {
+//!     id: i64,
+//! }
+//!
+//! async fn greet(Optional(metadata): Optional<UserMetadataHandle>) -> String {
+//!     metadata.map_or("Hello, stranger".to_owned(), |metadata| format!("Hello, {}", metadata.user_id().as_str()))
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let store = store::connect("memory:").await?;
+//! let known = web::scope("")
+//!     .wrap_fn(move |request, service| {
+//!         let account = request.extensions().get::<Account>().cloned();
+//!         match account.and_then(|account| UserId::new(account.id.to_string()).ok()) {
+//!             Some(user) => drop(request.extensions_mut().insert(UserMetadataHandle::for_user(user, store.clone()))),
+//!             None => drop(request.extensions_mut().insert(NoSession)),
+//!         }
+//!         service.call(request)
+//!     })
+//!     .service(web::resource("/greet").get(greet))
+//!     .service(web::resource("/metadata").route(endpoints(UserMetadataEndpoints::new())));
+//!
+//! let app = test::init_service(App::new().service(known)).await;
+//! let stranger = test::TestRequest::get().uri("/metadata").to_request();
+//! assert_eq!(test::call_service(&app, stranger).await.status(), StatusCode::UNAUTHORIZED);
+//! let request = test::TestRequest::get().uri("/greet").to_request();
+//! request.extensions_mut().insert(Account { id: 7 });
+//! assert_eq!(test::call_and_read_body(&app, request).await, "Hello, 7");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Testing a handler
+//!
+//! No token, key or middleware is needed: a handle on a store in memory takes their place. Without an application the
+//! handler is called as a function.
+//!
+//! ```
+//! use actix_web::{App, HttpMessage, test, web};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{StoreError, UserId, UserMetadataHandle, metadata_update};
+//!
+//! async fn choose_theme(metadata: UserMetadataHandle) -> Result<String, StoreError> {
+//!     Ok(metadata.update(metadata_update! { "theme": "dark" }).await?.metadata.to_json())
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let alice = UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new());
+//! assert_eq!(choose_theme(alice.clone()).await?, r#"{"theme":"dark"}"#);
+//!
+//! let app = test::init_service(App::new().route("/theme", web::post().to(choose_theme))).await;
+//! let request = test::TestRequest::post().uri("/theme").to_request();
+//! request.extensions_mut().insert(alice.clone());
+//! assert_eq!(test::call_and_read_body(&app, request).await, r#"{"theme":"dark"}"#);
+//! assert_eq!(alice.get().await?.to_json(), r#"{"theme":"dark"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [actix-web]: https://docs.rs/actix-web/4
 //! [`AuthError`]: crate::AuthError
 //! [`InvalidMetadata`]: crate::InvalidMetadata

@@ -42,6 +42,78 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! # You have sessions already
+//!
+//! What knows the user, such as an authorizer of API Gateway, tells it to a layer around your handler, which puts a
+//! handle into the request; [more on that](crate::adapter#you-have-sessions-already). Here the authorizer has left the
+//! user in the context of the request.
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+//! use lambda_http::http::StatusCode;
+//! use lambda_http::request::RequestContext;
+//! use lambda_http::tower::{ServiceExt, service_fn};
+//! use lambda_http::{Error, Request, RequestExt as _};
+//! use tower_user_metadata::adapter::RequestExt;
+//! use tower_user_metadata::endpoints::Problem;
+//! use tower_user_metadata::layer::put_user_metadata;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, store};
+//!
+//! fn caller(request: &Request) -> Option<UserId> {
+//!     let context = request.request_context_ref()?;
+//!     UserId::new(context.authorizer()?.fields.get("userId")?.as_str()?).ok()
+//! }
+//!
+//! async fn handler(request: Request) -> Result<StatusCode, Error> {
+//!     Ok(request.user_metadata().map_or_else(|problem| problem.status(), |_| StatusCode::OK))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = store::connect("memory:").await?;
+//! let service = service_fn(handler).map_request(move |mut request: Request| {
+//!     let metadata = caller(&request).map(|user| UserMetadataHandle::for_user(user, store.clone()));
+//!     put_user_metadata(request.extensions_mut(), metadata);
+//!     request
+//! });
+//! // lambda::run(service).await
+//!
+//! assert_eq!(service.clone().oneshot(Request::default()).await?, 401);
+//! # let context: ApiGatewayV2httpRequestContext = serde_json::from_str(r#"{"authorizer":{"lambda":{"userId":"alice"}},"http":{"method":"GET"}}"#)?;
+//! # let request = Request::default().with_request_context(RequestContext::ApiGatewayV2(context));
+//! # assert_eq!(service.oneshot(request).await?, 200);
+//! # Ok::<(), Error>(())
+//! # })?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # Testing a handler
+//!
+//! No token, key or layer is needed: a handle on a store in memory takes their place.
+//!
+//! ```
+//! use lambda_http::{Error, Request};
+//! use tower_user_metadata::adapter::RequestExt;
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update};
+//!
+//! async fn choose_theme(request: Request) -> Result<String, Error> {
+//!     let record = request.user_metadata()?.update(metadata_update! { "theme": "dark" }).await?;
+//!     Ok(record.metadata.to_json())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let alice = UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new());
+//! let mut request = Request::default();
+//! request.extensions_mut().insert(alice.clone());
+//! assert_eq!(choose_theme(request).await?, r#"{"theme":"dark"}"#);
+//! assert_eq!(alice.get().await?.to_json(), r#"{"theme":"dark"}"#);
+//! # Ok::<(), Error>(())
+//! # })?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # What differs on Lambda
 //!
 //! * An application load balancer passes on only the last of several headers of one name, unless the target group has

@@ -66,6 +66,71 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # You have sessions already
+//!
+//! A middleware of your own that knows the user puts a handle into the request; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your middleware has.
+//!
+//! ```
+//! use poem::{Endpoint, EndpointExt, Request, Route, get, handler};
+//! use tower_user_metadata::adapter::poem::Optional;
+//! use tower_user_metadata::endpoints::UserMetadataEndpoints;
+//! use tower_user_metadata::layer::put_user_metadata;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, store};
+//!
+//! #[derive(Clone)]
+//! struct Account {
+//!     id: i64,
+//! }
+//!
+//! #[handler]
+//! fn greet(Optional(metadata): Optional<UserMetadataHandle>) -> String {
+//!     metadata.map_or("Hello, stranger".to_owned(), |metadata| format!("Hello, {}", metadata.user_id().as_str()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = store::connect("memory:").await?;
+//! let app = Route::new().at("/greet", get(greet)).at("/metadata", UserMetadataEndpoints::new());
+//! let app = app.before(move |mut request: Request| {
+//!     let user = request.extensions().get::<Account>().and_then(|account| UserId::new(account.id.to_string()).ok());
+//!     let metadata = user.map(|user| UserMetadataHandle::for_user(user, store.clone()));
+//!     put_user_metadata(request.extensions_mut(), metadata);
+//!     async { Ok(request) }
+//! });
+//!
+//! let stranger = app.get_response(Request::builder().uri_str("/metadata").finish()).await;
+//! assert_eq!(stranger.status(), 401);
+//! let request = Request::builder().uri_str("/greet").extension(Account { id: 7 }).finish();
+//! assert_eq!(app.get_response(request).await.into_body().into_string().await?, "Hello, 7");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Testing a handler
+//!
+//! No token, key or middleware is needed: a handle on a store in memory takes their place.
+//!
+//! ```
+//! use poem::{Endpoint, Request, handler};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{StoreError, UserId, UserMetadataHandle, metadata_update};
+//!
+//! #[handler]
+//! async fn choose_theme(metadata: UserMetadataHandle) -> Result<String, StoreError> {
+//!     Ok(metadata.update(metadata_update! { "theme": "dark" }).await?.metadata.to_json())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let alice = UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new());
+//! let response = choose_theme.get_response(Request::builder().extension(alice.clone()).finish()).await;
+//! assert_eq!(response.into_body().into_string().await?, r#"{"theme":"dark"}"#);
+//! assert_eq!(alice.get().await?.to_json(), r#"{"theme":"dark"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [poem]: https://docs.rs/poem/3
 //! [`AuthError`]: crate::AuthError
 //! [`InvalidMetadata`]: crate::InvalidMetadata

@@ -17,24 +17,21 @@ use crate::session::Headers;
 /// [`with_problem_response`](crate::Authenticator::with_problem_response) of the authenticator says. For one route alone, give
 /// the answer another status in a catcher, which finds the reason by [`refusal`](super::refusal).
 #[derive(Clone, Debug)]
-pub struct UserMetadata {
-    /// `None` where the application verifies its sessions by itself.
-    pub(super) authenticator: Option<Authenticator>,
-}
+pub struct UserMetadata(pub(super) Option<Authenticator>);
 
 impl UserMetadata {
     /// The fairing. Whether a session is required the guards say, and not
     /// [`Authenticator::with_optional_sessions`](crate::Authenticator::with_optional_sessions).
     #[must_use]
     pub fn fairing(authenticator: Authenticator) -> Self {
-        Self { authenticator: Some(authenticator.with_optional_sessions()) }
+        Self(Some(authenticator.with_optional_sessions()))
     }
 
     /// The fairing for an application that [has sessions already](super#you-have-sessions-already), and tells by
     /// [`put_user_metadata`](super::put_user_metadata) whose a request is.
     #[must_use]
     pub fn without_authenticator() -> Self {
-        Self { authenticator: None }
+        Self(None)
     }
 }
 
@@ -67,7 +64,7 @@ pub fn refusal(request: &Request<'_>) -> Option<Problem> {
 /// An answer of this crate in the form that the application wants.
 pub(super) fn render<'r>(request: &Request<'_>, answer: http::Response<Bytes>) -> Response<'r> {
     let fairing: Option<&UserMetadata> = request.rocket().state();
-    convert(match fairing.and_then(|fairing| fairing.authenticator.as_ref()) {
+    convert(match fairing.and_then(|fairing| fairing.0.as_ref()) {
         Some(authenticator) => authenticator.render(answer),
         None => answer,
     })

@@ -6,11 +6,11 @@ use rocket::{Ignite, Request, Rocket, Sentinel};
 use super::fairing::{UserMetadata, outcome};
 use super::known::known;
 use crate::adapter::Optional;
-use crate::adapter::extensions::optional;
+use crate::adapter::extensions::{is_told, optional};
 use crate::authenticator::Authenticator;
 use crate::endpoints::Problem;
 use crate::handle::UserMetadataHandle;
-use crate::layer::{NoSession, admit};
+use crate::layer::admit;
 use crate::session::claims::ClaimValidator;
 use crate::session::{AuthError, AuthErrorKind, Session};
 
@@ -65,10 +65,8 @@ pub(super) async fn required<T: Clone + Send + Sync + 'static>(request: &Request
 
 /// Of whom the application has put, else of the session, which is verified once a request, however many guards ask.
 pub(super) async fn found<T: Clone + Send + Sync + 'static>(request: &Request<'_>) -> Result<Option<T>, Problem> {
-    let told = [known(request).get::<UserMetadataHandle>().is_some(), known(request).get::<NoSession>().is_some()];
-    if told == [false, false]
-        && let Some(authenticator) = authenticator(request)
-    {
+    let told = is_told(&*known(request));
+    if let (false, Some(authenticator)) = (told, authenticator(request)) {
         let verified = async { authenticator.authenticate(request.method().as_str(), request.headers()).await };
         let verified = request.local_cache_async(verified).await.clone();
         admit(&mut known(request), verified)?;
@@ -79,12 +77,11 @@ pub(super) async fn found<T: Clone + Send + Sync + 'static>(request: &Request<'_
 async fn demand<D: Demand>(request: &Request<'_>) -> Result<Claims<D>, Problem> {
     let session = required(request).await?;
     // Where there is a session, there is somebody who verified it.
-    let authenticator = authenticator(request).ok_or_else(|| Problem::missing_middleware(REMEDY))?;
-    authenticator.check(&session, &D::validator())?;
+    authenticator(request).map_or(Ok(()), |sessions| sessions.check(&session, &D::validator()))?;
     Ok(Claims(PhantomData))
 }
 
 /// `None` where the application verifies its sessions by itself.
 pub(super) fn authenticator<'r>(request: &'r Request<'_>) -> Option<&'r Authenticator> {
-    request.rocket().state::<UserMetadata>()?.authenticator.as_ref()
+    request.rocket().state::<UserMetadata>()?.0.as_ref()
 }

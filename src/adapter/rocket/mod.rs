@@ -75,6 +75,85 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # You have sessions already
+//!
+//! A fairing or a guard of your own that knows the user says so by [`put_user_metadata`], before a guard of this crate
+//! asks; [more on that](crate::adapter#you-have-sessions-already). The fairing of this crate then has no authenticator,
+//! and only renders refusals. Here the header is what your fairing has verified.
+//!
+//! ```
+//! use rocket::fairing::AdHoc;
+//! use rocket::http::{Header, Status};
+//! use rocket::local::asynchronous::Client;
+//! use rocket::{get, routes};
+//! use tower_user_metadata::adapter::rocket::{Optional, UserMetadata, put_user_metadata};
+//! use tower_user_metadata::endpoints::UserMetadataEndpoints;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, store};
+//!
+//! #[get("/greet")]
+//! fn greet(metadata: Optional<UserMetadataHandle>) -> String {
+//!     metadata.0.map_or("Hello, stranger".to_owned(), |metadata| format!("Hello, {}", metadata.user_id().as_str()))
+//! }
+//!
+//! # rocket::tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let store = store::connect("memory:").await?;
+//! let known = AdHoc::on_request("known users", move |request, _| {
+//!     let user = request.headers().get_one("x-verified-user").and_then(|id| UserId::new(id).ok());
+//!     put_user_metadata(request, user.map(|user| UserMetadataHandle::for_user(user, store.clone())));
+//!     Box::pin(async {})
+//! });
+//! let app = rocket::build()
+//!     .attach(known)
+//!     .attach(UserMetadata::without_authenticator())
+//!     .mount("/", routes![greet])
+//!     .mount("/metadata", UserMetadataEndpoints::new());
+//!
+//! let client = Client::untracked(app).await?;
+//! assert_eq!(client.get("/metadata").dispatch().await.status(), Status::Unauthorized);
+//! let request = client.get("/greet").header(Header::new("x-verified-user", "alice"));
+//! assert_eq!(request.dispatch().await.into_string().await.unwrap(), "Hello, alice");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Testing a handler
+//!
+//! No token, key or authenticator is needed: a handle on a store in memory takes their place. Without an application
+//! the handler is called as a function.
+//!
+//! ```
+//! use rocket::fairing::AdHoc;
+//! use rocket::local::asynchronous::Client;
+//! use rocket::{post, routes};
+//! use tower_user_metadata::adapter::rocket::{UserMetadata, put_user_metadata};
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{StoreError, UserId, UserMetadataHandle, metadata_update};
+//!
+//! #[post("/theme")]
+//! async fn choose_theme(metadata: UserMetadataHandle) -> Result<String, StoreError> {
+//!     Ok(metadata.update(metadata_update! { "theme": "dark" }).await?.metadata.to_json())
+//! }
+//!
+//! # rocket::tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let alice = UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new());
+//! assert_eq!(choose_theme(alice.clone()).await?, r#"{"theme":"dark"}"#);
+//!
+//! let user = alice.clone();
+//! let signed_in = AdHoc::on_request("alice", move |request, _| {
+//!     put_user_metadata(request, Some(user.clone()));
+//!     Box::pin(async {})
+//! });
+//! let app = rocket::build().attach(signed_in).attach(UserMetadata::without_authenticator());
+//! let client = Client::untracked(app.mount("/", routes![choose_theme])).await?;
+//! let response = client.post("/theme").dispatch().await;
+//! assert_eq!(response.into_string().await.unwrap(), r#"{"theme":"dark"}"#);
+//! assert_eq!(alice.get().await?.to_json(), r#"{"theme":"dark"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What is special to Rocket
 //!
 //! * **There is no middleware that refuses.** A route without a guard of this crate needs no session. A CORS preflight gets

@@ -67,6 +67,74 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # You have sessions already
+//!
+//! An interceptor or a layer of your own that knows the user puts a handle into the request; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your interceptor has. Answer a visitor who
+//! is not signed in as you like; this one leaves that to the methods.
+//!
+//! ```
+//! use tonic::{Code, Request, Response, Status};
+//! use tower_user_metadata::adapter::RequestExt;
+//! use tower_user_metadata::layer::put_user_metadata;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, store};
+//!
+//! #[derive(Clone)]
+//! struct Account {
+//!     id: i64,
+//! }
+//!
+//! // A method of a service.
+//! async fn user_info(request: Request<()>) -> Result<Response<String>, Status> {
+//!     Ok(Response::new(request.user_metadata()?.get().await?.to_json()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = store::connect("memory:").await?;
+//! let known = move |mut request: Request<()>| -> Result<Request<()>, Status> {
+//!     let user = request.extensions().get::<Account>().and_then(|account| UserId::new(account.id.to_string()).ok());
+//!     let metadata = user.map(|user| UserMetadataHandle::for_user(user, store.clone()));
+//!     put_user_metadata(request.extensions_mut(), metadata);
+//!     Ok(request)
+//! };
+//! // MyServiceServer::with_interceptor(service, known)
+//!
+//! let refused = user_info(known(Request::new(()))?).await.unwrap_err();
+//! assert_eq!(refused.code(), Code::Unauthenticated);
+//! let mut request = Request::new(());
+//! request.extensions_mut().insert(Account { id: 7 });
+//! assert_eq!(user_info(known(request)?).await?.into_inner(), "{}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Testing a handler
+//!
+//! No token, key or layer is needed: a handle on a store in memory takes their place.
+//!
+//! ```
+//! use tonic::{Request, Response, Status};
+//! use tower_user_metadata::adapter::RequestExt;
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update};
+//!
+//! async fn choose_theme(request: Request<()>) -> Result<Response<String>, Status> {
+//!     let record = request.user_metadata()?.update(metadata_update! { "theme": "dark" }).await?;
+//!     Ok(Response::new(record.metadata.to_json()))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let alice = UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new());
+//! let mut request = Request::new(());
+//! request.extensions_mut().insert(alice.clone());
+//! assert_eq!(choose_theme(request).await?.into_inner(), r#"{"theme":"dark"}"#);
+//! assert_eq!(alice.get().await?.to_json(), r#"{"theme":"dark"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [tonic]: https://docs.rs/tonic/0.14
 //! [`InvalidMetadata`]: crate::InvalidMetadata
 //! [`StoreError`]: crate::StoreError

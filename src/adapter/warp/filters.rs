@@ -66,8 +66,9 @@ pub fn metadata_update(
     metadata_update_within(authenticator.limits())
 }
 
-/// As [`metadata_update`], within these limits, for an application that [has sessions already](super#you-have-sessions-already):
-/// those of its store, which [`capabilities`](crate::store::MetadataStore::capabilities) tells.
+/// As [`metadata_update`], within these limits, for an application that [has sessions
+/// already](super#you-have-sessions-already): those of its store, which
+/// [`capabilities`](crate::store::MetadataStore::capabilities) tells.
 #[must_use]
 pub fn metadata_update_within(
     limits: Limits,
@@ -119,8 +120,8 @@ pub fn endpoints(
 }
 
 /// The [ready-made endpoints](crate::endpoints) behind a filter of the application's own, for one that [has sessions
-/// already](super#you-have-sessions-already): the filter extracts whose metadata they are about, and `None` is a visitor who is not
-/// signed in, who is answered with a 401.
+/// already](super#you-have-sessions-already): the filter extracts whose metadata they are about, and `None` is a
+/// visitor who is not signed in, who is answered with a 401.
 #[must_use]
 pub fn endpoints_for<F>(
     metadata: F,

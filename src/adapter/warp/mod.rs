@@ -56,6 +56,73 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # You have sessions already
+//!
+//! A filter of your own that knows the user extracts a handle, and no filter of this crate is needed for it; [more on
+//! that](crate::adapter#you-have-sessions-already). [`endpoints_for`] takes such a filter, and
+//! [`metadata_update_within`] the limits of your store. Here the header is what your filter has verified.
+//!
+//! ```
+//! use tower_user_metadata::adapter::warp::{endpoints_for, metadata_update_within, recover};
+//! use tower_user_metadata::endpoints::UserMetadataEndpoints;
+//! use tower_user_metadata::{
+//!     AuthError, AuthErrorKind, MetadataStore, MetadataUpdate, UserId, UserMetadataHandle, store,
+//! };
+//! use warp::{Filter, Rejection, Reply};
+//!
+//! async fn update(metadata: UserMetadataHandle, update: MetadataUpdate) -> Result<impl Reply, Rejection> {
+//!     Ok(metadata.update(update).await?.metadata.to_json())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = store::connect("memory:").await?;
+//! let limits = store.capabilities().limits();
+//! let known = warp::header::optional::<String>("x-verified-user").map(move |id: Option<String>| {
+//!     let user = id.and_then(|id| UserId::new(id).ok());
+//!     user.map(|user| UserMetadataHandle::for_user(user, store.clone()))
+//! });
+//! let required = known.clone().and_then(async |metadata: Option<UserMetadataHandle>| {
+//!     metadata.ok_or_else(|| Rejection::from(AuthError::new(AuthErrorKind::MissingCredentials)))
+//! });
+//!
+//! let update = warp::path!("update").and(required).and(metadata_update_within(limits)).and_then(update);
+//! let metadata = warp::path!("metadata").and(endpoints_for(known, UserMetadataEndpoints::new()));
+//! let routes = update.or(metadata).recover(recover);
+//!
+//! let stranger = warp::test::request().path("/metadata").reply(&routes).await;
+//! assert_eq!(stranger.status(), 401);
+//! let request = warp::test::request().path("/update").method("POST").header("content-type", "application/json");
+//! let updated = request.header("x-verified-user", "alice").body(r#"{"theme":"dark"}"#).reply(&routes).await;
+//! assert_eq!(updated.body(), r#"{"theme":"dark"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Testing a handler
+//!
+//! No token, key or authenticator is needed: a handle on a store in memory takes their place.
+//!
+//! ```
+//! use tower_user_metadata::store::MemoryStore;
+//! use tower_user_metadata::{UserId, UserMetadataHandle, metadata_update};
+//! use warp::{Filter, Rejection};
+//!
+//! async fn choose_theme(metadata: UserMetadataHandle) -> Result<String, Rejection> {
+//!     Ok(metadata.update(metadata_update! { "theme": "dark" }).await?.metadata.to_json())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let alice = UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new());
+//! let user = alice.clone();
+//! let route = warp::any().map(move || user.clone()).and_then(choose_theme);
+//! assert_eq!(warp::test::request().reply(&route).await.body(), r#"{"theme":"dark"}"#);
+//! assert_eq!(alice.get().await?.to_json(), r#"{"theme":"dark"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [warp]: https://docs.rs/warp/0.4
 //! [`AuthError`]: crate::AuthError
 //! [`Authenticator`]: crate::Authenticator
