@@ -249,7 +249,9 @@ fn each_kind_has_its_headers() {
         (Kind::WrongPurpose, Some(token)),
         (Kind::AntiCsrf, Some(request)),
         (Kind::InvalidClaims, Some(r#"Bearer error="insufficient_scope""#)),
+        (Kind::UnknownSession, Some(token)),
         (Kind::KeysUnavailable, None),
+        (Kind::SessionsUnavailable, None),
     ] {
         let mut expected = HeaderMap::new();
         expected.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -313,7 +313,7 @@ mod tests {
         assert!(queue.take().is_none());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_thread_that_panics_leaves_nobody_waiting() {
         let queue = Arc::new(Numbers::new(4, true));
         let far = Instant::now() + Duration::from_secs(60);
