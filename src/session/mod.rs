@@ -7,6 +7,7 @@
 #![doc = include_str!("why_401.md")]
 
 mod anti_csrf;
+mod authorization;
 mod cache;
 pub mod claims;
 mod clock;

@@ -11,7 +11,7 @@ use syn::{
 use crate::{root, rust_files};
 
 /// Functions and methods that take the words of a refusal.
-const REFUSE: [&str; 5] = ["because", "malformed", "error", "with_reason", "Missing"];
+const REFUSE: [&str; 6] = ["because", "malformed", "error", "with_reason", "refusal", "Missing"];
 
 /// The files in which sessions are refused.
 const REFUSING: [&str; 3] = ["src/session", "src/authenticator", "src/forward_auth"];

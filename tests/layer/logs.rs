@@ -93,7 +93,11 @@ fn each_refusal_tells_its_reason_and_nothing_of_the_token() {
             "*/*".to_owned(),
             refused("MissingCredentials", "no token where one is looked for"),
         ),
-        (AUTHORIZATION, good.clone(), refused("MissingCredentials", "Authorization has another scheme than Bearer")),
+        (
+            AUTHORIZATION,
+            good.clone(),
+            refused("MissingCredentials", "Authorization has another scheme than the one that is looked for"),
+        ),
         (
             AUTHORIZATION,
             "Bearer".to_owned(),
@@ -140,7 +144,7 @@ fn a_handler_that_needs_a_session_tells_of_its_refusal() {
     use tower_user_metadata::adapter::RequestExt;
     listen();
     let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*").expect("a secret");
-    let verifier = JwtVerifier::builder(key).without_audience().build().expect("a verifier");
+    let verifier = JwtVerifier::builder(key).with_audience("api").build().expect("a verifier");
     let sessions = Authenticator::new(verifier, MemoryStore::new()).with_optional_sessions();
     let handler = service_fn(|request: Request<()>| async move {
         let session: Result<Session, _> = request.session();

@@ -11,8 +11,8 @@ use crate::authenticator::{Authenticator, no_session};
 use crate::endpoints::Problem;
 use crate::handle::UserMetadataHandle;
 use crate::layer::admit;
-use crate::session::claims::ClaimValidator;
 use crate::session::Session;
+use crate::session::claims::ClaimValidator;
 
 const REMEDY: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application, or call \
                       `put_user_metadata(request, …)` before this guard";
