@@ -5,7 +5,7 @@ use memchr::memchr;
 use super::anti_csrf::AntiCsrf;
 use super::authorization::{after_scheme, bare, is_token_character};
 use super::cookie::CookieName;
-use super::headers::{Headers, single};
+use super::headers::Headers;
 use super::{AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
 
