@@ -1,5 +1,5 @@
-//! An application that has users and sessions already: opaque ids in a cookie, the sessions in a database, by `tower-sessions`,
-//! with the users in them as `axum-login` writes them. Run it with
+//! An application that has users and sessions already: opaque ids in a cookie, the sessions in a database, by
+//! `tower-sessions`, with the users in them as `axum-login` writes them. Run it with
 //!
 //! ```sh
 //! cargo run --example database_sessions --features _tower-sessions,axum,sqlite
@@ -103,15 +103,17 @@ fn out_of_reach(error: tower_sessions::session_store::Error) -> AuthError {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let port: u16 = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+    let port: u16 =
+        port.parse().map_err(|_| Error::new(format!("PORT must be a number up to 65535, and is {port:?}")))?;
     let database_url = std::env::var("DATABASE_URL").unwrap_or_else(|_| "sqlite://user-metadata.db".to_owned());
     let sessions = SqliteSessions::open(std::env::var("SESSIONS").unwrap_or_else(|_| "sessions.db".to_owned()))?;
     sessions.delete_expired().await?;
     let store = store::connect(&database_url).await?;
 
-    // The cookie is `SameSite=Strict`, the default of `tower-sessions`: no browser sends it with a request that another site
-    // started, and no `GET` here changes anything. Pages below the same domain are trusted. Where they are not, demand
-    // `ViaCustomHeader`.
+    // The cookie is `SameSite=Strict`, the default of `tower-sessions`: no browser sends it with a request that another
+    // site started, and no `GET` here changes anything. Pages below the same domain are trusted. Where they are not,
+    // demand `ViaCustomHeader`.
     let cookie = TokenSource::cookie(COOKIE, AntiCsrf::NoneBecauseCookiesAreSameSite)?;
     let users = UserMetadataLayer::new(DatabaseSessions(sessions.clone()), store.clone())
         .with_token_sources(TokenSources::new([cookie]));

@@ -31,7 +31,7 @@ async fn main() -> Result<(), app::Error> {
         .and(metadata_update(&sessions))
         .and_then(update_info);
     let clear_info = path!("clearinfo").and(warp::post()).and(user_metadata(&sessions)).and_then(clear_info);
-    let signed_in = user_info.or(update_info).or(clear_info).recover(recover);
+    let signed_in = user_info.or(update_info).or(clear_info).recover(recover(&sessions));
 
     let state = app.clone();
     let body = warp::body::content_length_limit(LOGIN_BYTES).and(warp::body::bytes());

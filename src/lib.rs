@@ -94,7 +94,11 @@
 //! 5. Only what the handler asks of the handle does I/O.
 //!
 //! A refusal is a response, never the service's error: 401, 403 for a claim, 503 when there are no keys. The
-//! [`AuthError`] is in its extensions, and the inner service is not called.
+//! [`AuthError`] is in its extensions, and the inner service is not called. What was wrong is in the log at `debug`;
+//! [Why 401?](session#why-401) says what to do about each reason.
+//!
+//! A service that [has sessions already](adapter#you-have-sessions-already) makes the handle by itself, and needs no
+//! layer; or it looks its sessions up in a [`SessionVerifier`] of its own.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -112,6 +116,7 @@ mod handle;
 mod json;
 pub mod layer;
 pub mod metadata;
+mod problem;
 pub mod session;
 pub mod store;
 mod store_error;

@@ -7,10 +7,12 @@
 //! | `POST /updateinfo`, a JSON object | yes | `{"message":"successfully updated user metadata","metadata":{…}}` |
 //! | `POST /clearinfo` | yes | `{"success":true}` |
 //!
-//! A wrong path or method is answered before a session is asked for.
+//! A wrong path or method is answered before a session is asked for. Why a session was refused is in the log on the standard
+//! error, in debug builds or with `RUST_LOG=tower_user_metadata=debug`.
 
 mod answer;
 mod error;
+mod log;
 mod login;
 mod settings;
 mod shutdown;
@@ -43,6 +45,7 @@ pub(crate) struct App {
 impl App {
     /// Sets everything up by the environment; [`Settings`] has the variables.
     pub(crate) async fn from_env() -> Result<Self, Error> {
+        log::start()?;
         let settings = Settings::from_env()?;
         let (verifier, login) = match &settings.issuer {
             Some(issuer) => (issuer.verifier().await?, None),

@@ -24,4 +24,19 @@ macro_rules! for_each_error {
     };
 }
 
+/// The [`Problem`] that an error of a framework is, if it is one of this crate; `$find` is what asks the error for a type.
+///
+/// [`Problem`]: crate::endpoints::Problem
+#[cfg(any(feature = "actix", feature = "poem"))]
+macro_rules! problem_of {
+    ($error:ident, $find:ident) => {{
+        let problem = $error.$find::<crate::endpoints::Problem>().cloned();
+        let problem = problem.or_else(|| $error.$find::<crate::session::AuthError>().map(Into::into));
+        let problem = problem.or_else(|| $error.$find::<crate::store::StoreError>().map(Into::into));
+        problem.or_else(|| $error.$find::<crate::metadata::InvalidMetadata>().map(Into::into))
+    }};
+}
+
 pub(super) use for_each_error;
+#[cfg(any(feature = "actix", feature = "poem"))]
+pub(super) use problem_of;

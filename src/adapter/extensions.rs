@@ -1,17 +1,18 @@
 use http::Extensions;
 
+use crate::authenticator;
 use crate::endpoints::Problem;
-use crate::endpoints::problem::MISSING_LAYER;
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
-use crate::session::{AuthError, AuthErrorKind, Session};
+use crate::problem::MISSING_LAYER;
+use crate::session::Session;
 
 /// The session and the handle of a request, for handlers in frameworks that use `http` 1 and Tower: bare hyper, AWS
 /// Lambda with `lambda_http`, and with the feature `tonic` a `tonic::Request`.
 ///
-/// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is no layer
-/// a 500 that says how to add it. A handle that [a middleware of your own](crate::adapter#you-have-sessions-already) has put into
-/// the extensions is found as that of the layer is.
+/// Its errors answer as the adapters do: 401 for a request that passed the layer without a session, and where there is
+/// no layer a 500 that says how to add it. A handle that [a middleware of your
+/// own](crate::adapter#you-have-sessions-already) has put into the extensions is found as that of the layer is.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -125,7 +126,7 @@ pub(super) fn required<T: Clone + Send + Sync + 'static>(
     values: &impl Values,
     remedy: &'static str,
 ) -> Result<T, Problem> {
-    optional(values, remedy)?.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
+    optional(values, remedy)?.ok_or_else(|| authenticator::no_session().into())
 }
 
 /// As [`required`]; `None` where sessions are optional and there is none.

@@ -19,6 +19,11 @@
 //! [`UserMetadataEndpoints::respond`](crate::endpoints::UserMetadataEndpoints::respond), and errors by
 //! [`Problem`](crate::endpoints::Problem). The contract in `conformance::adapter` checks it.
 //!
+//! An application that wants answers of another form, such as problem details, sets one function on its authenticator:
+//! [`with_problem_response`](crate::Authenticator::with_problem_response). It renders refusals, updates that cannot be kept and
+//! errors of stores, whether the middleware, an extractor, the endpoints or a handler gives them, everywhere but in tonic. Where
+//! the middleware is not around a handler, its errors are `{"message":"…"}`.
+//!
 //! All adapters give the same answers to the same requests, byte for byte. The servers and routers around them differ:
 //!
 //! * actix-web answers 400 with an empty body to requests that are not strictly HTTP/1.1, such as one with no `Host` or two,

@@ -1,5 +1,6 @@
 mod outcome;
 mod preflight;
+mod render;
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use std::time::SystemTime;
 
 pub use self::outcome::{Authenticated, Authentication};
 
-use self::outcome::log;
+pub(crate) use self::outcome::{log, no_session};
 pub(crate) use self::preflight::is_preflight;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::Limits;
+use crate::problem::Hook;
 use crate::session::claims::{self, ClaimInput, ClaimValidator};
 use crate::session::{
     AntiCsrf, AuthError, AuthErrorKind, Clock, CsrfProof, Headers, Internal, Session, SessionVerifier, SystemClock,
@@ -53,6 +55,7 @@ struct Inner {
     optional: bool,
     single_load: bool,
     preflights_refused: bool,
+    hook: Option<Hook>,
 }
 
 impl Authenticator {
@@ -68,6 +71,7 @@ impl Authenticator {
             optional: false,
             single_load: false,
             preflights_refused: false,
+            hook: None,
         }))
     }
 
@@ -89,7 +93,8 @@ impl Authenticator {
         self.with(|inner| inner.clock = Arc::new(clock))
     }
 
-    /// Lets requests without credentials through, without a session. Bad credentials are still refused.
+    /// Lets requests without credentials through, without a session, and those with a session in which
+    /// [nobody is signed in](crate::session::Verdict). Bad credentials are still refused.
     #[must_use]
     pub fn with_optional_sessions(self) -> Self {
         self.with(|inner| inner.optional = true)
@@ -226,7 +231,7 @@ impl Authenticator {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { verifier, stores, sources, validators, clock, optional, single_load, preflights_refused } =
+        let Inner { verifier, stores, sources, validators, clock, optional, single_load, preflights_refused, hook } =
             &*self.0;
         f.debug_struct("Authenticator")
             .field("verifier", verifier)
@@ -237,6 +242,7 @@ impl fmt::Debug for Authenticator {
             .field("optional", optional)
             .field("single_load", single_load)
             .field("preflights_refused", preflights_refused)
+            .field("hook", hook)
             .finish()
     }
 }

@@ -30,7 +30,7 @@ impl Authenticated {
     ///
     /// The request passed without one.
     pub fn required(found: Option<Self>) -> Result<Self, AuthError> {
-        found.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials))
+        found.ok_or_else(no_session)
     }
 }
 
@@ -104,10 +104,26 @@ impl fmt::Debug for Authentication {
     }
 }
 
-pub(super) fn log(error: &AuthError) {
-    if matches!(error.kind(), AuthErrorKind::KeysUnavailable | AuthErrorKind::SessionsUnavailable) {
-        tracing::warn!(kind = ?error.kind(), reason = error.reason(), error = error.cause(), "session not verified");
+/// The refusal of a request that passed without a session, and came to something that needs one.
+pub(crate) fn no_session() -> AuthError {
+    let reason = "the request was let through without a session, and this needs one";
+    let error = AuthError::new(AuthErrorKind::MissingCredentials).with_reason(reason);
+    log(&error);
+    error
+}
+
+/// Tells the operator of a refusal, once.
+pub(crate) fn log(error: &AuthError) {
+    let (kind, reason, cause) = (error.kind(), error.reason(), error.cause());
+    if matches!(kind, AuthErrorKind::KeysUnavailable | AuthErrorKind::SessionsUnavailable) {
+        tracing::warn!(?kind, reason, error = cause, "session not verified");
     } else {
-        tracing::debug!(kind = ?error.kind(), reason = error.reason(), error = error.cause(), "session refused");
+        tracing::debug!(?kind, reason, error = cause, claims = claims(error), "session refused");
     }
+}
+
+/// The ids of the validators that refused, which are the application's, and nothing that the session says.
+fn claims(error: &AuthError) -> Option<String> {
+    let ids: Vec<_> = error.claims().iter().map(|claim| &*claim.id).collect();
+    (!ids.is_empty()).then(|| ids.join(", "))
 }

@@ -52,18 +52,12 @@ pub enum InvalidKey {
          `VerificationKey::from_weak_secret` takes it"
     )]
     SecretTooShort,
-    /// A secret that is easy to guess: words, a sentence, what fingers type, a repeated piece.
+    /// A secret that is known from manuals or easy to guess: words, a sentence, what fingers type, a repeated piece.
     #[error(
-        "the secret is a guessable one. Make a new one, for example with `openssl rand -base64 48`; until all tokens of \
+        "the secret is a known or guessable one. Make a new one, for example with `openssl rand -base64 48`; until all tokens of \
          this one have expired, `VerificationKey::from_weak_secret` takes it"
     )]
     SecretWeak,
-    /// A secret that manuals and tutorials print, with which anybody can make sessions of any user.
-    #[error(
-        "the secret is printed in manuals, so anybody can make sessions with it. Make a new one, for example with \
-         `openssl rand -base64 48`, and sign everybody out"
-    )]
-    SecretPublished,
     /// A secret without bytes, or of zeros, which for HMAC is the same.
     #[error("the secret is empty: make one, for example with `openssl rand -base64 48`")]
     SecretEmpty,
@@ -96,7 +90,6 @@ impl InvalidKey {
             Self::InvalidPoint => "InvalidPoint",
             Self::SecretTooShort => "SecretTooShort",
             Self::SecretWeak => "SecretWeak",
-            Self::SecretPublished => "SecretPublished",
             Self::SecretEmpty => "SecretEmpty",
             Self::SecretIsPublicKey => "SecretIsPublicKey",
             Self::DuplicateKid => "DuplicateKid",
@@ -110,11 +103,9 @@ impl fmt::Debug for InvalidKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self {
-            Self::SecretTooShort
-            | Self::SecretWeak
-            | Self::SecretPublished
-            | Self::SecretEmpty
-            | Self::SecretIsPublicKey => write!(f, ": {self}"),
+            Self::SecretTooShort | Self::SecretWeak | Self::SecretEmpty | Self::SecretIsPublicKey => {
+                write!(f, ": {self}")
+            }
             _ => Ok(()),
         }
     }

@@ -8,8 +8,8 @@ use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::media_type::is_json;
-use super::problem::Problem;
 use crate::metadata::{InvalidMetadata, InvalidMetadataKind, Limits, MetadataUpdate};
+use crate::problem::Problem;
 use crate::session::Headers;
 
 /// RFC 5789 section 3.1: tells a client which patch format is taken.

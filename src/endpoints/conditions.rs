@@ -3,9 +3,9 @@
 use http::StatusCode;
 
 use super::etag;
-use super::problem::Problem;
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Precondition, Version};
+use crate::problem::Problem;
 use crate::session::Headers;
 use crate::store::StoreError;
 

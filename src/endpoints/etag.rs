@@ -1,7 +1,5 @@
 //! Versions of documents as entity tags (RFC 9110 section 8.8.3).
 
-use http::HeaderValue;
-
 use crate::metadata::Version;
 
 /// What proxies put between a tag and the name of the coding, when they compress what they pass on: one hyphen Apache,
@@ -9,11 +7,6 @@ use crate::metadata::Version;
 const SEPARATORS: [&str; 3] = ["--", "-", ";"];
 
 const CODINGS: [&str; 6] = ["gzip", "gz", "br", "zstd", "deflate", "compress"];
-
-pub(super) fn etag(version: Version) -> HeaderValue {
-    // Quotes and hexadecimal digits always are a header value.
-    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
-}
 
 /// The version that a tag names; `None` for a tag that is not ours.
 ///
@@ -40,6 +33,7 @@ fn without_coding(opaque: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::etag;
 
     #[test]
     fn a_tag_that_a_proxy_changed_names_the_same_version() {

@@ -15,7 +15,8 @@
 //! An `ETag` names the version of the stored document. So it still counts, in both headers, after a proxy that compresses
 //! answers has made it weak (`W/"…"`, as nginx does) or given it a suffix (`"…-gzip"`, as Apache, Caddy and Jetty do).
 //!
-//! Errors are `{"message":"…"}`:
+//! Errors are `{"message":"…"}`, or what [`with_problem_response`](crate::Authenticator::with_problem_response) of the layer
+//! around them makes of these:
 //!
 //! | Status | For |
 //! |---|---|
@@ -31,7 +32,6 @@ pub(crate) mod body;
 mod conditions;
 mod etag;
 mod media_type;
-pub(crate) mod problem;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -45,24 +45,25 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::Service;
 
+pub use crate::problem::Problem;
 pub use body::read_update;
-pub use problem::Problem;
 
 use self::conditions::Conditions;
-use self::etag::etag;
-use self::problem::json_response;
-use crate::authenticator::is_preflight;
+use crate::authenticator::{is_preflight, no_session};
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
 use crate::metadata::{Metadata, Version};
-use crate::session::{AuthError, AuthErrorKind, Headers};
+use crate::problem::{etag, json_response};
+use crate::session::Headers;
 
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE");
 
 /// The signed-in user's metadata over HTTP; see the [module](crate::endpoints) for what it answers.
 ///
 /// It takes the user from the request's extensions, so it must stand behind a
-/// [`UserMetadataLayer`](crate::UserMetadataLayer). Behind one with optional sessions it refuses strangers itself.
+/// [`UserMetadataLayer`](crate::UserMetadataLayer), or behind [a middleware of your
+/// own](crate::adapter#you-have-sessions-already) that puts a handle there. Behind one that lets strangers through it
+/// refuses them itself.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -76,7 +77,7 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE"
 /// let patch = Request::patch("/")
 ///     .header("content-type", "application/json")
 ///     // The layer does this for verified sessions.
-///     .extension(UserMetadataHandle::admin(UserId::new("alice")?, MemoryStore::new()))
+///     .extension(UserMetadataHandle::for_user(UserId::new("alice")?, MemoryStore::new()))
 ///     .body(Full::<Bytes>::from(r#"{"theme":"dark"}"#))?;
 /// let response = UserMetadataEndpoints::new().call(patch).await?;
 /// assert_eq!(response.status(), 200);
@@ -149,7 +150,7 @@ impl UserMetadataEndpoints {
         private(match metadata {
             _ if is_preflight(method, headers) => Ok(no_content(Some(ALLOWED))),
             Some(metadata) => self.answer(method, headers, metadata, body).await,
-            None => Err(AuthError::new(AuthErrorKind::MissingCredentials).into()),
+            None => Err(no_session().into()),
         })
     }
 

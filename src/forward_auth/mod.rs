@@ -22,8 +22,8 @@ use tower::Service;
 pub use self::identity::{SESSION_HANDLE, TENANT_ID, USER_ID};
 
 use self::demand::{Check, Demand, Method};
-use crate::authenticator::{Authenticated, Authenticator};
-use crate::layer::{JsonRejection, RejectionResponse};
+use crate::authenticator::{Authenticated, Authenticator, log};
+use crate::problem::Problem;
 use crate::session::claims::PrimitiveArrayClaim;
 
 /// Answers whether a request that a proxy holds has a session, and whose; see the [module](crate::forward_auth).
@@ -62,7 +62,8 @@ pub struct ForwardAuth {
 }
 
 impl ForwardAuth {
-    /// Checks sessions with this authenticator; what it demands, every path demands too.
+    /// Checks sessions with this authenticator; what it demands, every path demands too. Refusals are rendered by its
+    /// [`with_problem_response`](Authenticator::with_problem_response); nginx sends its clients no more than the status.
     #[must_use]
     pub fn new(authenticator: Authenticator) -> Self {
         Self { authenticator }
@@ -90,7 +91,7 @@ impl ForwardAuth {
         let outcome = match method {
             Ok(method) => authenticator.authenticate(method, check.headers()).await,
             Err(error) => {
-                tracing::debug!(kind = ?error.kind(), reason = error.reason(), "session refused");
+                log(&error);
                 Err(error)
             }
         };
@@ -101,7 +102,7 @@ impl ForwardAuth {
                 *response.headers_mut() = identity::headers(session.as_ref());
                 response
             }
-            Err(error) => JsonRejection.response(&error),
+            Err(error) => authenticator.render(Problem::from(error).into_response()).map(Full::new),
         }
     }
 }
@@ -125,5 +126,73 @@ impl<B> Service<Request<B>> for ForwardAuth {
     fn call(&mut self, check: Request<B>) -> Self::Future {
         let (checks, check) = (self.clone(), check.map(drop));
         Box::pin(async move { Ok(checks.answer(check).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::BodyExt;
+    use tower::util::ServiceExt;
+
+    use super::*;
+    use crate::session::{AuthError, AuthErrorKind, Session, SessionVerifier, Verdict, VerifyInput};
+    use crate::store::MemoryStore;
+    use crate::user_id::UserId;
+
+    /// Sessions that a database keeps.
+    #[derive(Debug)]
+    struct Kept;
+
+    impl SessionVerifier for Kept {
+        fn verify(&self, input: VerifyInput<'_>) -> Verdict {
+            let (id, expires) = (input.token.to_owned(), input.now + Duration::from_secs(60));
+            Verdict::Pending(Box::pin(async move {
+                match id.as_str() {
+                    "alices" => Ok(Some(Session::assertion(UserId::new("alice").expect("an id"), expires).build())),
+                    "nobodys" => Ok(None),
+                    "any" => Err(AuthError::new(AuthErrorKind::SessionsUnavailable)),
+                    _ => Err(AuthError::new(AuthErrorKind::UnknownSession)),
+                }
+            }))
+        }
+    }
+
+    #[tokio::test]
+    async fn sessions_of_ones_own_are_answered_as_by_the_layer() {
+        let checks = ForwardAuth::new(Authenticator::new(Kept, MemoryStore::new()));
+        for (path, id, status, user) in [
+            ("/auth", "alices", 200, Some("alice")),
+            ("/auth/optional", "alices", 200, Some("alice")),
+            ("/auth", "nobodys", 401, None),
+            ("/auth/optional", "nobodys", 200, Some("")),
+            ("/auth/role/admin", "nobodys", 401, None),
+            ("/auth/optional", "ended", 401, None),
+            ("/auth/optional", "any", 503, None),
+        ] {
+            let check = Request::get(path).header("authorization", format!("Bearer {id}")).body(()).expect("a request");
+            let answer = checks.clone().oneshot(check).await.expect("infallible");
+            assert_eq!(answer.status(), StatusCode::from_u16(status).expect("a status"), "{path} {id}");
+            let told = answer.headers().get(USER_ID).map(|user| user.to_str().expect("ASCII"));
+            assert_eq!(told, user, "{path} {id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_are_rendered_by_the_function_of_the_application() {
+        let authenticator = Authenticator::new(Kept, MemoryStore::new());
+        let authenticator =
+            authenticator.with_problem_response(|problem, answer| answer.map(|_| format!("told: {problem}").into()));
+        for (token, told) in [(None, "told: unauthorised"), (Some("Bearer x"), "told: unauthorised")] {
+            let mut check = Request::get("/auth");
+            if let Some(token) = token {
+                check = check.header("authorization", token);
+            }
+            let check = check.body(()).expect("a request");
+            let answer = ForwardAuth::new(authenticator.clone()).call(check).await.expect("infallible");
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.into_body().collect().await.expect("in memory").to_bytes(), told);
+        }
     }
 }

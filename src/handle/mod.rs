@@ -14,7 +14,8 @@ use crate::user_id::{HasUserId, UserId};
 
 /// The metadata of the signed-in user: what a handler reads, updates and clears.
 ///
-/// The layer puts one into the extensions of each request with a verified session. It is bound to that user, so a
+/// The layer puts one into the extensions of each request with a verified session; a middleware of your own does so by
+/// [`for_user`](Self::for_user). It is bound to that user, so a
 /// handler cannot name another by accident; it does no I/O until asked; clones are cheap and may outlive the request.
 ///
 /// ```
@@ -52,9 +53,9 @@ impl UserMetadataHandle {
         Self::new(Arc::new(user), HeldStore::own(store))
     }
 
-    /// A handle on the user whom a middleware of your own has signed in, for a service that has sessions already: put it
-    /// into the extensions of the request, where the [adapters](crate::adapter#you-have-sessions-already) find it as they find that of
-    /// the layer. The caller vouches for the id: never take it from the request itself.
+    /// A handle on the user whom a middleware of your own has signed in, for a service that has sessions already: put
+    /// it into the extensions of the request, where the [adapters](crate::adapter#you-have-sessions-already) find it as
+    /// they find that of the layer. The caller vouches for the id: never take it from the request itself.
     ///
     /// It is made once a request and does no I/O. All requests share the store: every store of this crate, and an `Arc` of
     /// any, is cheap to clone.

@@ -4,9 +4,9 @@ use crate::authenticator::Authenticated;
 use crate::handle::UserMetadataHandle;
 use crate::session::{AuthError, Session};
 
-/// In the extensions of a request that passed the layer without a session, because sessions are optional or because it is
-/// a CORS preflight; so an extractor can tell that from a layer that was forgotten. A middleware of your own that lets strangers
-/// through leaves it by [`put_user_metadata`].
+/// In the extensions of a request that passed the layer without a session, because sessions are optional or because it
+/// is a CORS preflight; so an extractor can tell that from a layer that was forgotten. A middleware of your own that
+/// lets strangers through leaves it by [`put_user_metadata`].
 #[derive(Clone, Copy, Debug)]
 pub struct NoSession;
 
@@ -45,8 +45,8 @@ pub fn admit(extensions: &mut Extensions, outcome: Result<Option<Authenticated>,
     Ok(())
 }
 
-/// Puts the handle of whoever a middleware of your own has signed in into the extensions of a request, or [`NoSession`] for a
-/// visitor who is not signed in, and removes what an outer layer left there. For services that [have sessions
+/// Puts the handle of whoever a middleware of your own has signed in into the extensions of a request, or [`NoSession`]
+/// for a visitor who is not signed in, and removes what an outer layer left there. For services that [have sessions
 /// already](crate::adapter#you-have-sessions-already).
 ///
 /// ```

@@ -8,8 +8,9 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::admission::admit;
-use super::response::{RejectionResponse, refuse};
+use super::response::{RejectionResponse, refuse, render};
 use crate::authenticator::Authentication;
+use crate::problem::Hook;
 
 pin_project! {
     /// The future of [`UserMetadata`](super::UserMetadata).
@@ -32,11 +33,12 @@ pin_project! {
             #[pin]
             authentication: Authentication,
             // Taken when the verdict is there; the service is the one that was polled ready.
-            waiting: Option<(Request<ReqBody>, S, R)>,
+            waiting: Option<(Request<ReqBody>, S, Option<Hook>, R)>,
         },
         Admitted {
             #[pin]
             response: S::Future,
+            renders: Option<(Hook, R)>,
         },
         Refused {
             response: Option<Response<ResBody>>,
@@ -52,13 +54,17 @@ where
         authentication: Authentication,
         request: Request<ReqBody>,
         service: S,
+        hook: Option<Hook>,
         rejection: R,
     ) -> Self {
-        Self { state: State::Verifying { authentication, waiting: Some((request, service, rejection)) } }
+        Self { state: State::Verifying { authentication, waiting: Some((request, service, hook, rejection)) } }
     }
 
-    pub(super) fn admitted(response: S::Future) -> Self {
-        Self { state: State::Admitted { response } }
+    pub(super) fn admitted(response: S::Future, hook: Option<&Hook>, rejection: &R) -> Self
+    where
+        R: Clone,
+    {
+        Self { state: State::Admitted { response, renders: hook.map(|hook| (hook.clone(), rejection.clone())) } }
     }
 
     pub(super) fn refused(response: Response<ResBody>) -> Self {
@@ -80,14 +86,23 @@ where
                 StateProjection::Verifying { authentication, waiting } => {
                     let outcome = ready!(authentication.poll(context));
                     // `None` only after this future was ready, and then there is nothing more to answer.
-                    let Some((mut request, mut service, rejection)) = waiting.take() else { return Poll::Pending };
+                    let Some((mut request, mut service, hook, rejection)) = waiting.take() else {
+                        return Poll::Pending;
+                    };
                     let next = match admit(request.extensions_mut(), outcome) {
-                        Ok(()) => State::Admitted { response: service.call(request) },
-                        Err(error) => State::Refused { response: Some(refuse(&rejection, error)) },
+                        Ok(()) => {
+                            let renders = hook.map(|hook| (hook, rejection));
+                            State::Admitted { response: service.call(request), renders }
+                        }
+                        Err(error) => State::Refused { response: Some(refuse(&rejection, hook.as_ref(), error)) },
                     };
                     state.set(next);
                 }
-                StateProjection::Admitted { response } => return response.poll(context),
+                StateProjection::Admitted { response, renders } => {
+                    let Some((hook, rejection)) = renders else { return response.poll(context) };
+                    let response = ready!(response.poll(context))?;
+                    return Poll::Ready(Ok(render(rejection, hook, response)));
+                }
                 StateProjection::Refused { response } => {
                     return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
                 }

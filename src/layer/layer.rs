@@ -1,8 +1,11 @@
+use bytes::Bytes;
+use http::Response;
 use tower::Layer;
 
 use super::response::JsonRejection;
 use super::service::UserMetadata;
 use crate::authenticator::Authenticator;
+use crate::problem::Problem;
 use crate::session::claims::ClaimValidator;
 use crate::session::{Clock, SessionVerifier, TokenSources};
 use crate::store::MetadataStore;
@@ -57,7 +60,8 @@ impl<R> UserMetadataLayer<R> {
         self
     }
 
-    /// Lets requests without credentials through, without a session. Bad credentials are still refused.
+    /// Lets requests without credentials through, without a session, and those with a session in which
+    /// [nobody is signed in](crate::session::Verdict). Bad credentials are still refused.
     #[must_use]
     pub fn with_optional_sessions(mut self) -> Self {
         self.authenticator = self.authenticator.with_optional_sessions();
@@ -81,7 +85,54 @@ impl<R> UserMetadataLayer<R> {
         self
     }
 
-    /// Sets how refusals are rendered. Default [`JsonRejection`].
+    /// Renders refusals, invalid updates and errors of stores in place of `{"message":"…"}`, also those that handlers inside
+    /// return; see [`Authenticator::with_problem_response`]. The type of the layer stays the same, so functions may take and
+    /// give a `UserMetadataLayer` whatever renders.
+    ///
+    /// ```
+    /// # use tower_user_metadata::session::keys::{Algorithm, VerificationKey};
+    /// # use tower_user_metadata::session::JwtVerifier;
+    /// # use tower_user_metadata::store::MemoryStore;
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::{BodyExt, Full};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_user_metadata::{MetadataUpdate, UserMetadataLayer};
+    /// use tower_user_metadata::endpoints::Problem;
+    ///
+    /// fn in_plain_words(layer: UserMetadataLayer) -> UserMetadataLayer {
+    ///     layer.with_problem_response(|problem, answer| answer.map(|_| format!("Sorry: {problem}.\n").into()))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let handler = service_fn(async |_: Request<Full<Bytes>>| {
+    ///     let invalid = MetadataUpdate::from_json(b"[]").unwrap_err();
+    ///     Ok::<_, std::convert::Infallible>(Problem::from(invalid).into_response().map(Full::new))
+    /// });
+    /// # let key = VerificationKey::from_secret(Algorithm::HS256, b"nT7#kq2!vX9@mZ4$wR8%yB6^cD3&fG5*")?;
+    /// # let verifier = JwtVerifier::builder(key).with_issuer("https://auth.example.com").build()?;
+    /// let layer = in_plain_words(UserMetadataLayer::new(verifier, MemoryStore::new()));
+    /// let refused = layer.layer(handler).oneshot(Request::new(Full::default())).await?;
+    /// assert_eq!(refused.into_body().collect().await?.to_bytes(), "Sorry: unauthorised.\n");
+    /// let answered = layer.with_optional_sessions().layer(handler).oneshot(Request::new(Full::default())).await?;
+    /// assert_eq!(answered.status(), 400);
+    /// assert_eq!(answered.into_body().collect().await?.to_bytes(), "Sorry: metadata must be a JSON object.\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_problem_response(
+        mut self,
+        render: impl Fn(&Problem, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.authenticator = self.authenticator.with_problem_response(render);
+        self
+    }
+
+    /// Renders refusals for services whose bodies are not made from [`Bytes`], such as those of tonic; see
+    /// [`RejectionResponse`](super::RejectionResponse). Default [`JsonRejection`]. To change what clients read, take
+    /// [`with_problem_response`](Self::with_problem_response).
     #[must_use]
     pub fn with_rejection_response<T>(self, rejection: T) -> UserMetadataLayer<T> {
         UserMetadataLayer { authenticator: self.authenticator, rejection }

@@ -43,6 +43,5 @@ mod service;
 
 pub use admission::{NoSession, admit, put_user_metadata};
 pub use future::ResponseFuture;
-pub(crate) use response::refuse;
 pub use response::{JsonRejection, RejectionResponse};
 pub use service::UserMetadata;

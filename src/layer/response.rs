@@ -1,36 +1,54 @@
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
-use http::{HeaderMap, Response};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use http::Response;
 
-use crate::session::{AuthError, AuthErrorKind};
+use crate::problem::{Hook, Problem, refusal};
+use crate::session::AuthError;
 
-/// Renders a refusal, for applications that want another body than [`JsonRejection`] gives.
+/// Renders a refusal where [`with_problem_response`](crate::UserMetadataLayer::with_problem_response) cannot: for services
+/// whose bodies are not made from [`Bytes`].
 ///
 /// A closure will do. Whatever it renders, the layer puts the [`AuthError`] into the response's extensions.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use http::Response;
-/// use http_body_util::Full;
+/// use http_body_util::{BodyExt, Full, combinators::BoxBody};
+/// use tower_user_metadata::endpoints::Problem;
 /// use tower_user_metadata::session::{AuthError, AuthErrorKind};
 /// use tower_user_metadata::layer::RejectionResponse;
 ///
-/// /// Problem details (RFC 9457).
-/// let problem = |error: &AuthError| {
-///     let status = error.kind().status();
-///     let body = format!(r#"{{"title":"{}","status":{}}}"#, error.kind().message(), status.as_u16());
-///     let mut response = Response::new(Full::<Bytes>::from(body));
-///     *response.status_mut() = status;
-///     response
-/// };
-/// let response = problem.response(&AuthError::new(AuthErrorKind::Expired));
+/// /// For boxed bodies.
+/// #[derive(Clone)]
+/// struct Boxed;
+///
+/// impl<E> RejectionResponse<BoxBody<Bytes, E>> for Boxed {
+///     fn response(&self, error: &AuthError) -> Response<BoxBody<Bytes, E>> {
+///         Problem::from(error).into_response().map(boxed)
+///     }
+///
+///     fn body(&self, rendered: Bytes) -> Option<BoxBody<Bytes, E>> {
+///         Some(boxed(rendered))
+///     }
+/// }
+///
+/// fn boxed<E>(body: Bytes) -> BoxBody<Bytes, E> {
+///     Full::new(body).map_err(|never| match never {}).boxed()
+/// }
+///
+/// let response: Response<BoxBody<Bytes, std::io::Error>> = Boxed.response(&AuthError::new(AuthErrorKind::Expired));
 /// assert_eq!(response.status(), 401);
 /// ```
 pub trait RejectionResponse<ResBody> {
     /// The response to a request that is refused.
     fn response(&self, error: &AuthError) -> Response<ResBody>;
+
+    /// The body of the service for what
+    /// [`with_problem_response`](crate::UserMetadataLayer::with_problem_response) rendered. `None`, the default: that
+    /// function is not asked, and errors from inside stay as they are.
+    fn body(&self, rendered: Bytes) -> Option<ResBody> {
+        let _ = rendered;
+        None
+    }
 }
 
 impl<F, ResBody> RejectionResponse<ResBody> for F
@@ -43,59 +61,47 @@ where
 }
 
 /// Renders refusals as SuperTokens does: `{"message":"unauthorised"}`, `{"message":"try refresh token"}`, or
-/// `{"message":"invalid claim","claimValidationErrors":[{"id","reason"}]}`.
-///
-/// With `WWW-Authenticate` (RFC 6750 section 3), `Cache-Control: no-store` and `Vary: Authorization, Cookie`, so that
-/// no cache between gives one client's answer to another.
+/// `{"message":"invalid claim","claimValidationErrors":[{"id","reason"}]}`, with [`AuthError::headers`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonRejection;
 
 impl<ResBody: From<Bytes>> RejectionResponse<ResBody> for JsonRejection {
     fn response(&self, error: &AuthError) -> Response<ResBody> {
-        let mut response = Response::new(ResBody::from(body(error)));
-        *response.status_mut() = error.kind().status();
-        *response.headers_mut() = headers(error);
-        response
+        refusal(error).map(ResBody::from)
+    }
+
+    fn body(&self, rendered: Bytes) -> Option<ResBody> {
+        Some(ResBody::from(rendered))
     }
 }
 
-pub(crate) fn refuse<ResBody>(rejection: &impl RejectionResponse<ResBody>, error: AuthError) -> Response<ResBody> {
-    let mut response = rejection.response(&error);
+pub(super) fn refuse<ResBody>(
+    rejection: &impl RejectionResponse<ResBody>,
+    hook: Option<&Hook>,
+    error: AuthError,
+) -> Response<ResBody> {
+    let rendered = hook.and_then(|hook| {
+        let (head, body) = hook.render(Problem::from(&error)).into_parts();
+        Some(Response::from_parts(head, rejection.body(body)?))
+    });
+    let mut response = rendered.unwrap_or_else(|| rejection.response(&error));
     response.extensions_mut().insert(error);
     response
 }
 
-fn headers(error: &AuthError) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(5);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
-    if let Some(challenge) = error.kind().challenge() {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
-    if let Some(delay) = error.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
-    }
-    headers
-}
-
-fn body(error: &AuthError) -> Bytes {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        message: &'a str,
-        #[serde(rename = "claimValidationErrors", skip_serializing_if = "Option::is_none")]
-        claims: Option<Vec<Claim<'a>>>,
-    }
-
-    #[derive(Serialize)]
-    struct Claim<'a> {
-        id: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'a RawValue>,
-    }
-
-    let claims = (error.kind() == AuthErrorKind::InvalidClaims)
-        .then(|| error.claims().iter().map(|claim| Claim { id: &claim.id, reason: claim.reason.as_deref() }).collect());
-    // Strings and JSON texts always serialise, so the empty body is never sent.
-    serde_json::to_vec(&Body { message: error.kind().message(), claims }).unwrap_or_default().into()
+/// An answer from inside, rendered anew if it carries a problem.
+pub(super) fn render<ResBody>(
+    rejection: &impl RejectionResponse<ResBody>,
+    hook: &Hook,
+    response: Response<ResBody>,
+) -> Response<ResBody> {
+    let Some(rendered) = hook.replacement(response.status(), response.headers(), response.extensions()) else {
+        return response;
+    };
+    let (rendered, body) = rendered.into_parts();
+    let Some(body) = rejection.body(body) else { return response };
+    let (mut head, _) = response.into_parts();
+    (head.status, head.headers) = (rendered.status, rendered.headers);
+    head.extensions.extend(rendered.extensions);
+    Response::from_parts(head, body)
 }

@@ -54,15 +54,18 @@ where
         let authentication = self.authenticator.authenticate(request.method().as_str(), request.headers());
         match authentication.now_or_never() {
             Ok(outcome) => match admit(request.extensions_mut(), outcome) {
-                Ok(()) => ResponseFuture::admitted(self.inner.call(request)),
+                Ok(()) => {
+                    ResponseFuture::admitted(self.inner.call(request), self.authenticator.hook(), &self.rejection)
+                }
                 Err(error) => {
                     // It is not called now, and perhaps for long not again: what it reserved goes back.
                     drop(self.take_ready());
-                    ResponseFuture::refused(refuse(&self.rejection, error))
+                    ResponseFuture::refused(refuse(&self.rejection, self.authenticator.hook(), error))
                 }
             },
             Err(authentication) => {
-                ResponseFuture::verifying(authentication, request, self.take_ready(), self.rejection.clone())
+                let (hook, rejection) = (self.authenticator.hook().cloned(), self.rejection.clone());
+                ResponseFuture::verifying(authentication, request, self.take_ready(), hook, rejection)
             }
         }
     }

@@ -27,7 +27,8 @@ pub enum AntiCsrf {
 /// it may hold a secret.
 pub(crate) enum CsrfProof {
     NotNeeded,
-    Missing,
+    /// Why there is none.
+    Missing(&'static str),
     /// To be compared with the token of the session.
     Token(Box<[u8]>),
 }
@@ -41,11 +42,11 @@ impl AntiCsrf {
             Self::ViaCustomHeader => {
                 let mut there = false;
                 headers.visit("rid", &mut |_| there = true);
-                if there { CsrfProof::NotNeeded } else { CsrfProof::Missing }
+                if there { CsrfProof::NotNeeded } else { CsrfProof::Missing("the header rid is missing") }
             }
             Self::ViaToken => match single(headers, "anti-csrf") {
                 Ok(Some(token)) if !token.is_empty() => CsrfProof::Token(token.into()),
-                _ => CsrfProof::Missing,
+                _ => CsrfProof::Missing("the header anti-csrf is missing, empty or comes more than once"),
             },
         }
     }
@@ -53,13 +54,13 @@ impl AntiCsrf {
 
 impl CsrfProof {
     pub(crate) fn check(&self, session: &Session) -> Result<(), AuthError> {
-        let proven = match self {
-            Self::NotNeeded => true,
-            Self::Missing => false,
-            Self::Token(token) => {
-                session.anti_csrf_token().is_some_and(|expected| expected.as_bytes().ct_eq(token).into())
-            }
+        let reason = match (self, session.anti_csrf_token()) {
+            (Self::NotNeeded, _) => return Ok(()),
+            (Self::Token(token), Some(expected)) if expected.as_bytes().ct_eq(token).into() => return Ok(()),
+            (Self::Missing(reason), _) => *reason,
+            (Self::Token(_), Some(_)) => "the header anti-csrf is not that of the session",
+            (Self::Token(_), None) => "the session has no anti-csrf token",
         };
-        if proven { Ok(()) } else { Err(AuthError::new(Kind::AntiCsrf)) }
+        Err(AuthError::because(Kind::AntiCsrf, reason))
     }
 }

@@ -3,8 +3,9 @@
 use memchr::memchr;
 
 use super::anti_csrf::AntiCsrf;
+use super::authorization::{after_scheme, bare, is_token_character};
 use super::cookie::CookieName;
-use super::headers::{Headers, single};
+use super::headers::Headers;
 use super::{AuthError, AuthErrorKind as Kind};
 use crate::ConfigError;
 
@@ -168,7 +169,23 @@ impl TokenSources {
                 return Ok(Found { value, anti_csrf });
             }
         }
-        Err(AuthError::new(Kind::MissingCredentials))
+        Err(AuthError::because(Kind::MissingCredentials, self.why_nothing(headers)))
+    }
+
+    fn why_nothing(&self, headers: &dyn Headers) -> &'static str {
+        let is_there = |name| {
+            let mut there = false;
+            headers.visit(name, &mut |_| there = true);
+            there
+        };
+        let looks_at = |place: fn(&Place) -> bool| self.places.iter().any(|TokenSource(looked)| place(looked));
+        if looks_at(|place| matches!(place, Place::Bearer | Place::Scheme { .. })) && is_there("authorization") {
+            "Authorization has another scheme than the one that is looked for"
+        } else if looks_at(|place| matches!(place, Place::Cookie { .. })) && is_there("cookie") {
+            "none of the cookies is that of the session"
+        } else {
+            "no token where one is looked for"
+        }
     }
 }
 
@@ -190,7 +207,12 @@ impl<'a> Found<'a> {
         let token = match visible(self.value) {
             Some(value) if self.anti_csrf.is_some() => unescape(value),
             Some(value) => Token::Plain(value),
-            None => return Err(AuthError::because(Kind::MalformedCredentials, "not one token")),
+            None => {
+                return Err(AuthError::because(
+                    Kind::MalformedCredentials,
+                    "the token is not one word of visible ASCII",
+                ));
+            }
         };
         if token.as_str().len() > max_bytes { Err(too_large()) } else { Ok(token) }
     }
@@ -213,51 +235,6 @@ impl Token<'_> {
 impl std::fmt::Debug for Token<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Token(..)")
-    }
-}
-
-/// What follows a scheme in `Authorization`.
-fn after_scheme<'a>(headers: &'a dyn Headers, scheme: &str) -> Result<Option<&'a [u8]>, AuthError> {
-    let Some(value) = single(headers, "authorization")? else { return Ok(None) };
-    // Another scheme, for example `Basic`, is not a token of ours, so the next place may have one.
-    let Some((name, rest)) = value.split_at_checked(scheme.len()) else { return Ok(None) };
-    if !name.eq_ignore_ascii_case(scheme.as_bytes()) {
-        return Ok(None);
-    }
-    // RFC 9110 section 11.4: one space or more, and no other white space; HTTP took off what surrounds a value.
-    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    match rest.get(spaces..) {
-        Some(token) if spaces > 0 => Ok(Some(token)),
-        Some([byte, ..]) if is_token_character(*byte) => Ok(None),
-        _ => Err(AuthError::because(Kind::MalformedCredentials, "not a scheme and one token")),
-    }
-}
-
-/// The value of a header without `Bearer`; of `Authorization` only if it names no other scheme.
-fn bare<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<&'a [u8]>, AuthError> {
-    let Some(value) = single(headers, name)? else { return Ok(None) };
-    let token = after_bearer(value);
-    if name == "authorization" && token.len() == value.len() {
-        let end = value.iter().position(|byte| !is_token_character(*byte)).unwrap_or(value.len());
-        // No token has a space.
-        let other_scheme = end > 0 && value.get(end) == Some(&b' ');
-        return Ok(Some(value).filter(|value| !value.is_empty() && !other_scheme));
-    }
-    Ok(Some(token))
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token_character(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// What follows `Bearer` and spaces, which are in no token; else the whole value.
-fn after_bearer(value: &[u8]) -> &[u8] {
-    match value.split_at_checked(6) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer") && rest.starts_with(b" ") => {
-            rest.trim_ascii_start()
-        }
-        _ => value,
     }
 }
 

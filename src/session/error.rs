@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use serde_json::value::RawValue;
 
 /// A request without a usable session: for the client, which sees only the fixed text of the [`kind`](Self::kind).
@@ -92,7 +93,21 @@ impl AuthError {
     }
 
     pub(crate) fn invalid_claims(claims: Vec<InvalidClaim>) -> Self {
-        Self { claims, ..Self::new(AuthErrorKind::InvalidClaims) }
+        Self { claims, ..Self::because(AuthErrorKind::InvalidClaims, "a claim validator refused the session") }
+    }
+
+    /// Adds which rule was broken, in a few fixed words for logs. They are fixed so that no piece of a token gets there.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::{AuthError, AuthErrorKind};
+    ///
+    /// let error = AuthError::new(AuthErrorKind::BadSignature).with_reason("the session was ended");
+    /// assert_eq!(error.to_string(), "BadSignature: the session was ended");
+    /// ```
+    #[must_use]
+    pub fn with_reason(mut self, reason: &'static str) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// Adds when a client may try again, for [`AuthErrorKind::KeysUnavailable`] and
@@ -130,7 +145,8 @@ impl AuthError {
         self.kind
     }
 
-    /// The rule that was broken, in a few fixed words for logs; empty where the kind says it all.
+    /// The rule that was broken, in a few fixed words for logs; [each is explained](crate::session#why-401). Empty where a
+    /// verifier of somebody else gave none.
     ///
     /// Never a piece of the request. Not stable, and not for clients.
     #[must_use]
@@ -155,6 +171,32 @@ impl AuthError {
         let mut causes = std::iter::successors(self.source(), |&error: &&(dyn Error + 'static)| error.source());
         let first = causes.next()?.to_string();
         Some(causes.fold(first, |text, cause| format!("{text}: {cause}")))
+    }
+
+    /// The headers of a refusal, for whoever renders its body: `WWW-Authenticate` (RFC 6750 section 3) save for a 503,
+    /// `Retry-After` in seconds where it is known, and `Cache-Control: no-store` with `Vary: Authorization, Cookie`, so that no
+    /// cache gives one client's answer to another.
+    ///
+    /// ```
+    /// use tower_user_metadata::session::{AuthError, AuthErrorKind};
+    ///
+    /// let headers = AuthError::new(AuthErrorKind::MissingCredentials).headers();
+    /// assert_eq!(headers["www-authenticate"], "Bearer");
+    /// assert_eq!(headers["cache-control"], "no-store");
+    /// assert_eq!(headers["vary"], "Authorization, Cookie");
+    /// ```
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
+        if let Some(challenge) = self.kind.challenge() {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(delay) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
+        }
+        headers
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn single<'a>(headers: &'a dyn Headers, name: &str) -> Result<Option<
     let mut values = (None, 0_usize);
     headers.visit(name, &mut |value| values = (Some(value), values.1 + 1));
     match values {
-        (_, 2..) => Err(AuthError::because(Kind::MalformedCredentials, "the header comes more than once")),
+        (_, 2..) => Err(AuthError::because(Kind::MalformedCredentials, "the header of the token comes more than once")),
         (value, _) => Ok(value),
     }
 }

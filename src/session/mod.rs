@@ -3,8 +3,11 @@
 //!
 #![doc = include_str!("choices.md")]
 #![doc = include_str!("revoked.md")]
+//!
+#![doc = include_str!("why_401.md")]
 
 mod anti_csrf;
+mod authorization;
 mod cache;
 pub mod claims;
 mod clock;

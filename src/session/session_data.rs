@@ -195,7 +195,7 @@ impl SessionBuilder {
     pub fn with_claims(self, json: &[u8], protected: &'static [&'static str]) -> Result<Self, super::AuthError> {
         match Payload::parse(json) {
             Ok(claims) => Ok(self.with_payload(claims, protected)),
-            Err(_) => Err(super::AuthError::new(super::AuthErrorKind::MalformedClaims)),
+            Err(_) => Err(super::AuthError::because(super::AuthErrorKind::MalformedClaims, "not a strict JSON object")),
         }
     }
 

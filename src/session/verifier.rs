@@ -9,9 +9,10 @@ use super::{AuthError, Session};
 
 /// Tells whether a token is a session, and whose.
 ///
-/// [`JwtVerifier`](super::JwtVerifier) is the one that comes with the crate. Where the answer needs no I/O, a verifier gives
-/// [`Verdict::Ready`], so that a request with a known key never waits and nothing is boxed. Where sessions are looked up, as ids in a
-/// database are, it gives [`Verdict::Pending`]; `examples/database_sessions.rs` is such an application.
+/// [`JwtVerifier`](super::JwtVerifier) is the one that comes with the crate. Where the answer needs no I/O, a verifier
+/// gives [`Verdict::Ready`], so that a request with a known key never waits and nothing is boxed. Where sessions are
+/// looked up, as ids in a database are, it gives [`Verdict::Pending`]; `examples/database_sessions.rs` is such an
+/// application.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,8 +39,8 @@ use super::{AuthError, Session};
 /// assert_eq!(session.user_id().as_str(), "ali");
 /// ```
 pub trait SessionVerifier: Debug + Send + Sync + 'static {
-    /// Verifies a token. Fails closed: whatever is not surely a session of now is an error, or `Ok(None)` where it is surely
-    /// nobody's.
+    /// Verifies a token. Fails closed: whatever is not surely a session of now is an error, or `Ok(None)` where it is
+    /// surely nobody's.
     fn verify(&self, input: VerifyInput<'_>) -> Verdict;
 
     /// The longest token that can be good, in bytes: what is longer is refused unread. Default any.
@@ -84,9 +85,9 @@ impl Debug for VerifyInput<'_> {
 /// The answer of a verifier: `Ok(Some(session))`, an error, or `Ok(None)`.
 ///
 /// `Ok(None)` is for sessions that begin before anybody signs in, as those of a web shop or of `tower-sessions` do: the
-/// session is in order, and it is nobody's. The request then is that of a visitor without credentials. It passes where sessions are
-/// [optional](crate::UserMetadataLayer::with_optional_sessions), also without a proof against forged requests, since
-/// there is nobody in whose name it could be forged. Where they are not it is refused as
+/// session is in order, and it is nobody's. The request then is that of a visitor without credentials. It passes where
+/// sessions are [optional](crate::UserMetadataLayer::with_optional_sessions), also without a proof against forged
+/// requests, since there is nobody in whose name it could be forged. Where they are not it is refused as
 /// [`MissingCredentials`](super::AuthErrorKind::MissingCredentials).
 #[must_use]
 pub enum Verdict {

@@ -1,5 +1,5 @@
-//! The example of an application that has sessions already, as a process: what its users see of sessions that begin, end, expire
-//! or cannot be looked up.
+//! The example of an application that has sessions already, as a process: what its users see of sessions that begin,
+//! end, expire or cannot be looked up.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

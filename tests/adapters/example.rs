@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -34,7 +34,10 @@ impl Example {
         if let Some(trigger) = Trigger::ALL.into_iter().find(|trigger| trigger.name() == name) {
             return Self::function(trigger, directory, settings);
         }
-        let mut child = command(name, directory, settings).spawn().expect("the example starts");
+        Self::listening(name, command(name, directory, settings).spawn().expect("the example starts"))
+    }
+
+    fn listening(name: &str, mut child: Child) -> Self {
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("it prints");
@@ -45,6 +48,14 @@ impl Example {
             panic!("{name} does not say where it listens, but {line:?} and ends with {:?}", child.wait());
         };
         Self { address, child, stdout: Some(stdout), gateway: None }
+    }
+
+    /// Starts the example with the log that it has by itself.
+    pub(crate) fn logging(name: &str, directory: &Path) -> (Self, ChildStderr) {
+        let mut command = command(name, directory, &[]);
+        let mut child = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().expect("the example starts");
+        let stderr = child.stderr.take().expect("it is piped");
+        (Self::listening(name, child), stderr)
     }
 
     /// Starts the example for AWS Lambda, with a database in `directory`; its address is that of the gateway.
@@ -160,7 +171,8 @@ fn command(name: &str, directory: &Path, settings: &[(&str, &str)]) -> Command {
     }
     let database = format!("sqlite://{}", directory.join("metadata.db").display());
     command.env("PORT", "0").env("DATABASE_URL", database).envs(settings.iter().copied());
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    // Thousands of requests are refused.
+    command.env("RUST_LOG", "off").stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
 

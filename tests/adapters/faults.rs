@@ -21,9 +21,10 @@ fn every_acknowledged_update_survives_a_crash() {
         let example = Example::trusting(name, directory.path(), &issuer);
         let acknowledged: [AtomicUsize; WRITERS] = Default::default();
         thread::scope(|scope| {
+            let mut writers = Vec::new();
             for (writer, acknowledged) in acknowledged.iter().enumerate() {
                 let (address, token) = (example.address, &token);
-                scope.spawn(move || {
+                writers.push(scope.spawn(move || {
                     for round in 1.. {
                         let update = post("/updateinfo", token, &format!(r#"{{"writer-{writer}":{round}}}"#));
                         match exchange(address, update.as_bytes()) {
@@ -32,10 +33,11 @@ fn every_acknowledged_update_survives_a_crash() {
                         }
                         acknowledged.store(round, Ordering::Release);
                     }
-                });
+                }));
             }
             // In the midst of the work, and not at a moment of ours.
             while acknowledged.iter().any(|rounds| rounds.load(Ordering::Acquire) < 20) {
+                assert!(!writers.iter().any(|writer| writer.is_finished()), "{name}: an update had no answer");
                 thread::yield_now();
             }
             example.kill();

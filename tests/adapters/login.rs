@@ -85,3 +85,24 @@ fn token(answer: &Answer) -> String {
     let body: Value = serde_json::from_slice(answer.body()).expect("JSON");
     body["accessToken"].as_str().expect("a token").to_owned()
 }
+
+/// Newcomers meet a 401 first, and a debug build tells them on the standard error what it is for. Nobody else is told.
+#[cfg(debug_assertions)]
+#[test]
+fn the_reason_of_a_401_is_in_the_log_and_not_in_the_answer() {
+    use std::io::Read;
+    for name in crate::EXAMPLES {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (example, mut stderr) = Example::logging(name, directory.path());
+        let (bad, secret) = ("c2VjcmV0.c2VjcmV0.c2VjcmV0", "c2VjcmV0");
+        let refused = example.get("/userinfo", bad);
+        assert_eq!((refused.status(), &*refused.body_text()), (401, r#"{"message":"unauthorised"}"#), "{name}");
+        let reason = "the header is not a strict JSON object";
+        assert!(refused.headers().iter().all(|(_, value)| !value.contains(reason)), "{name}");
+        example.kill();
+        let mut log = String::new();
+        stderr.read_to_string(&mut log).expect("text");
+        assert!(log.contains("DEBUG") && log.contains("session refused kind=MalformedToken"), "{name}: {log}");
+        assert!(log.contains(reason) && !log.contains(secret), "{name}: {log}");
+    }
+}

@@ -15,6 +15,7 @@ mod own_sessions;
 mod panics;
 mod poem;
 mod policy;
+mod problems;
 mod rocket;
 mod salvo;
 mod settings;

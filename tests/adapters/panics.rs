@@ -46,7 +46,7 @@ fn check(address: SocketAddr, status: Option<u16>) {
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn run(server: impl Future) {
+pub(crate) async fn run(server: impl Future) {
     server.await;
 }
 

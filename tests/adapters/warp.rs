@@ -36,7 +36,7 @@ where
 #[tokio::test]
 async fn strangers_get_the_answers_of_the_tower_layer() {
     let sessions = authenticator();
-    let routes = authenticated(&sessions).map(user_id).recover(recover);
+    let routes = authenticated(&sessions).map(user_id).recover(recover(&sessions));
     for (name, headers) in strangers() {
         let response = post(&routes, headers.clone(), b"").await;
         assert!(response.extensions().get::<AuthError>().is_some(), "{name}");
@@ -69,13 +69,13 @@ async fn a_401_stays_one_whatever_other_routes_reject_with() {
     let failing = || warp::path!("page").and_then(async || Err::<String, _>(Rejection::from(failure())));
     let all = wrong_path().or(wrong_method()).or(secured()).or(bad_body()).or(failing()).or(wrong_method());
     let orders = [
-        wrong_method().or(secured()).recover(recover).map(Reply::into_response).boxed(),
-        secured().or(wrong_method()).recover(recover).map(Reply::into_response).boxed(),
-        wrong_path().or(secured()).or(wrong_path()).recover(recover).map(Reply::into_response).boxed(),
-        bad_body().or(failing()).or(secured()).recover(recover).map(Reply::into_response).boxed(),
-        all.recover(recover).map(Reply::into_response).boxed(),
+        wrong_method().or(secured()).recover(recover(&sessions)).map(Reply::into_response).boxed(),
+        secured().or(wrong_method()).recover(recover(&sessions)).map(Reply::into_response).boxed(),
+        wrong_path().or(secured()).or(wrong_path()).recover(recover(&sessions)).map(Reply::into_response).boxed(),
+        bad_body().or(failing()).or(secured()).recover(recover(&sessions)).map(Reply::into_response).boxed(),
+        all.recover(recover(&sessions)).map(Reply::into_response).boxed(),
         // Routes that take anything stand outside of the recovery.
-        secured().recover(recover).or(page()).map(Reply::into_response).boxed(),
+        secured().recover(recover(&sessions)).or(page()).map(Reply::into_response).boxed(),
     ];
     for (order, routes) in orders.iter().enumerate() {
         for method in ["GET", "POST", "PUT"] {
@@ -92,7 +92,8 @@ fn failure() -> StoreError {
 #[tokio::test]
 async fn rejections_of_others_are_passed_on() {
     let sessions = authenticator();
-    let routes = warp::path!("page").and(warp::get()).and(session(&sessions)).map(|_| "secured").recover(recover);
+    let routes =
+        warp::path!("page").and(warp::get()).and(session(&sessions)).map(|_| "secured").recover(recover(&sessions));
     let status = async |method: &str, path: &str| {
         warp::test::request().method(method).path(path).reply(&routes).await.status().as_u16()
     };
@@ -127,7 +128,7 @@ async fn an_optional_session_is_none_only_without_credentials() {
                     .map_or_else(|| "stranger".to_owned(), |(session, metadata)| user_id(session, metadata))
             });
         let required = warp::path!("required").and(authenticated(&sessions)).map(user_id);
-        let routes = optional.or(required).unify().recover(recover);
+        let routes = optional.or(required).unify().recover(recover(&sessions));
         let get = |path: &str| warp::test::request().path(path);
 
         assert_eq!(get("/optional").reply(&routes).await.body(), "stranger");
@@ -147,7 +148,7 @@ async fn a_preflight_is_left_to_other_routes_and_the_endpoints_answer_it() {
             session.map_or_else(|| "stranger".to_owned(), |session| session.user_id().as_str().to_owned())
         });
         let ready_made = warp::path!("endpoints").and(endpoints(sessions, UserMetadataEndpoints::new()));
-        user.or(greet).or(ready_made).recover(recover).or(options).map(Reply::into_response).boxed()
+        user.or(greet).or(ready_made).recover(recover(sessions)).or(options).map(Reply::into_response).boxed()
     };
     let send = async |sessions: &Authenticator, path: &str, headers: Headers| {
         let request = shared::request(Method::OPTIONS, headers, Full::new(Bytes::new()));
@@ -182,7 +183,8 @@ async fn the_cors_filter_of_warp_answers_preflights() {
         .allow_headers(["authorization", "content-type", "if-match"])
         .expose_headers(["etag"])
         .allow_credentials(true);
-    let routes = endpoints(&authenticator(), UserMetadataEndpoints::new()).recover(recover).with(cors);
+    let routes =
+        endpoints(&authenticator(), UserMetadataEndpoints::new()).recover(recover(&authenticator())).with(cors);
     let send = async |headers: Headers| {
         let request = shared::request(Method::OPTIONS, headers, Full::new(Bytes::new()));
         Answer::collect(warp::service(routes.clone()).oneshot(request).await.expect("a rejection is no error")).await
@@ -205,7 +207,7 @@ async fn bad_bodies_get_the_answers_of_the_endpoints_and_change_nothing() {
     let update = async |metadata: UserMetadataHandle, update: MetadataUpdate| {
         Ok::<_, Rejection>(metadata.update(update).await?.metadata.to_json())
     };
-    let routes = user_metadata(&sessions).and(metadata_update(&sessions)).and_then(update).recover(recover);
+    let routes = user_metadata(&sessions).and(metadata_update(&sessions)).and_then(update).recover(recover(&sessions));
     let put = async |mut headers: Headers, body: &[u8]| {
         headers.push((AUTHORIZATION, HeaderValue::try_from(bearer()).expect("a value")));
         Answer::collect(post(&routes, headers, body).await).await
@@ -222,7 +224,9 @@ async fn bad_bodies_get_the_answers_of_the_endpoints_and_change_nothing() {
 
 #[tokio::test]
 async fn errors_are_rendered_as_everywhere() {
-    let rendered = async |rejection: Rejection| Answer::collect(recover(rejection).await.expect("one of ours")).await;
+    let rendered = async |rejection: Rejection| {
+        Answer::collect(recover(&authenticator())(rejection).await.expect("one of ours")).await
+    };
     for error in store_errors() {
         let expected = Answer::new(Problem::from(&error).into_response());
         assert_eq!(rendered(error.into()).await, expected);

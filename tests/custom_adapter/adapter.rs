@@ -19,16 +19,17 @@ pub(crate) const REMEDY: &str =
 pub(crate) fn sessions(authenticator: &Authenticator, inner: Handler) -> Handler {
     let authenticator = authenticator.clone();
     handler(move |mut request| {
-        let inner = inner.clone();
+        let (authenticator, inner) = (authenticator.clone(), inner.clone());
         let authentication = authenticator.authenticate(&request.method, &Given(&request.headers));
         async move {
-            match authentication.await {
+            let answer = match authentication.await {
                 Ok(found) => {
                     request.set_local::<Option<Authenticated>>(found);
                     inner(request).await
                 }
                 Err(error) => Problem::from(error).into(),
-            }
+            };
+            render(&authenticator, answer)
         }
     })
 }
@@ -109,5 +110,16 @@ impl From<InvalidMetadata> for Response {
 fn convert(response: http::Response<Bytes>) -> Response {
     let (head, body) = response.into_parts();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_owned())).collect();
-    Response { status: head.status.as_u16(), headers, body }
+    Response { status: head.status.as_u16(), headers, body, extensions: head.extensions }
+}
+
+/// Problems in the form that the application wants.
+fn render(authenticator: &Authenticator, answer: Response) -> Response {
+    let mut response = http::Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    let mut response = response.body(answer.body).expect("it was a response");
+    *response.extensions_mut() = answer.extensions;
+    convert(authenticator.render(response))
 }

@@ -50,6 +50,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderList,
     pub(crate) body: Bytes,
+    /// What middlewares want to know of an answer.
+    pub(crate) extensions: http::Extensions,
 }
 
 /// What answers requests; a middleware makes one of another.

@@ -104,7 +104,12 @@ fn or_problem(answer: Result<Response, Problem>) -> Response {
 
 fn json(body: &str) -> Response {
     let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
-    Response { status: 200, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
+    Response {
+        status: 200,
+        headers,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        extensions: http::Extensions::new(),
+    }
 }
 
 #[test]
@@ -169,6 +174,36 @@ async fn sessions_can_be_optional() {
     assert_eq!(send(&optional, "GET", &[("Authorization", "Bearer x")], "").await.0, 401);
     let needs_one = handler(|request| async move { or_problem(user_info(request).await) });
     assert_eq!(send(&sessions(&authenticator().with_optional_sessions(), needs_one), "GET", &[], "").await.0, 401);
+}
+
+/// What the application wants to answer holds here too, for a refusal, an extractor, a handler and the endpoints.
+#[tokio::test]
+async fn problems_are_rendered_by_the_function_of_the_application() {
+    let bearer = format!("Bearer {}", mint(TokenKind::Good));
+    let signed_in = ("Authorization", bearer.as_str());
+    let authenticator = authenticator().with_problem_response(|problem, mut answer| {
+        answer.headers_mut().insert("x-rendered", http::HeaderValue::from_static("once"));
+        answer.map(|_| format!("told: {problem}").into())
+    });
+    let optional = authenticator.clone().with_optional_sessions();
+    let user_info = handler(|request| async move { or_problem(user_info(request).await) });
+    let update_info = handler(|request| async move { or_problem(update_info(request).await) });
+    let failing = handler(|_| async { tower_user_metadata::StoreError::new(StoreErrorKind::Unavailable).into() });
+    let ready_made = endpoints(UserMetadataEndpoints::new());
+    let (unauthorised, invalid) = ((401, "told: unauthorised"), (400, "told: metadata must be a JSON object"));
+    for (handler, method, headers, expected) in [
+        (sessions(&authenticator, user_info.clone()), "GET", vec![], unauthorised),
+        (sessions(&optional, user_info.clone()), "GET", vec![], unauthorised),
+        (sessions(&authenticator, update_info), "POST", vec![signed_in, JSON], invalid),
+        (sessions(&authenticator, failing), "GET", vec![signed_in], (503, "told: metadata unavailable")),
+        (sessions(&authenticator, ready_made), "PATCH", vec![signed_in, JSON], invalid),
+    ] {
+        let (status, headers, body) = send(&handler, method, &headers, "[]").await;
+        assert_eq!((status, &*body), expected);
+        assert_eq!(headers.iter().filter(|(name, _)| name == "x-rendered").count(), 1);
+    }
+    let fine = send(&sessions(&authenticator, user_info), "GET", &[signed_in], "").await;
+    assert_eq!((fine.0, &*fine.2), (200, "{}"));
 }
 
 #[tokio::test]

@@ -22,11 +22,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["config_error", "metadata", "store_error", "tls", "user_id"]),
     ("blocking", &["config_error", "metadata", "store", "user_id"]),
     ("handle", &["metadata", "store", "user_id"]),
-    ("authenticator", &["handle", "metadata", "session", "store", "user_id"]),
-    ("layer", &["authenticator", "handle", "session", "store"]),
-    ("endpoints", &["authenticator", "handle", "layer", "metadata", "session", "store"]),
-    ("forward_auth", &["authenticator", "layer", "session", "user_id"]),
-    ("adapter", &["authenticator", "endpoints", "handle", "layer", "metadata", "session", "store", "user_id"]),
+    ("problem", &["metadata", "session", "store_error"]),
+    ("authenticator", &["handle", "metadata", "problem", "session", "store", "user_id"]),
+    ("layer", &["authenticator", "handle", "problem", "session", "store"]),
+    ("endpoints", &["authenticator", "handle", "layer", "metadata", "problem", "session", "store"]),
+    ("forward_auth", &["authenticator", "problem", "session", "user_id"]),
+    (
+        "adapter",
+        &["authenticator", "endpoints", "handle", "layer", "metadata", "problem", "session", "store", "user_id"],
+    ),
     ("conformance", &["handle", "metadata", "session", "store", "user_id"]),
 ];
 

@@ -2,6 +2,7 @@
 //! of dependencies are too old.
 
 mod imports;
+mod reasons;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ const MAX_LINES: usize = 300;
 
 /// An adapter has fewer lines than this that do something: what repeats is beside the adapters, in `Authenticator`, in the
 /// endpoints.
-const MAX_ADAPTER_LINES: usize = 165;
+const MAX_ADAPTER_LINES: usize = 170;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,10 +1,11 @@
 //! What known sessions take in memory, and what a request of one allocates.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
-use tower_user_metadata::Authenticator;
 use tower_user_metadata::store::MemoryStore;
+use tower_user_metadata::{Authenticator, MetadataStore, UserId, UserMetadataHandle};
 
 use super::world::{World, at_once, token};
 
@@ -97,6 +98,15 @@ fn futures_now<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// A service with sessions of its own makes one for each request.
+#[test]
+fn a_handle_for_a_user_takes_one_allocation() {
+    let store: Arc<dyn MetadataStore> = Arc::new(MemoryStore::new());
+    let user = UserId::new("7b1f0a8e-6d1c-4a52-9f0e-000000000001").expect("an id");
+    let make = || drop(black_box(UserMetadataHandle::for_user(user.clone(), Arc::clone(&store))));
+    assert_eq!(allocation_counter::measure(make).count_total, 1);
+}
+
 /// A verifier of somebody else around ours, or an `Arc` of it, has the same sessions and remembers them.
 #[test]
 fn a_wrapped_verifier_remembers_sessions_too() {
@@ -115,13 +125,13 @@ fn a_wrapped_verifier_remembers_sessions_too() {
     let token = token("alice");
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).expect("a header value"));
-    let around = |verifier: std::sync::Arc<dyn SessionVerifier>| {
+    let around = |verifier: Arc<dyn SessionVerifier>| {
         Authenticator::new(verifier, MemoryStore::new()).with_clock(world.clock.clone())
     };
     for authenticator in [
-        around(std::sync::Arc::new(world.verifier.clone())),
-        around(std::sync::Arc::new(std::sync::Arc::new(world.verifier.clone()))),
-        around(std::sync::Arc::new(Wrapped(world.verifier.clone()))),
+        around(Arc::new(world.verifier.clone())),
+        around(Arc::new(Arc::new(world.verifier.clone()))),
+        around(Arc::new(Wrapped(world.verifier.clone()))),
     ] {
         let ask = || {
             let found = at_once(authenticator.authenticate("GET", &headers)).expect("good").expect("a session");

@@ -4,6 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Extensions, Request, Response};
 use tower::{Layer, Service, service_fn};
+use tower_user_metadata::adapter::RequestExt;
 use tower_user_metadata::layer::NoSession;
 use tower_user_metadata::session::claims::PrimitiveArrayClaim;
 use tower_user_metadata::store::{MemoryStore, MetadataStore};
@@ -95,6 +96,34 @@ fn a_session_in_which_nobody_is_signed_in_is_that_of_a_stranger() {
         }
         for token in ["ended", "out-of-reach"] {
             assert!(extensions(&optional, with_token(token)).is_none(), "{token}");
+        }
+    }
+}
+
+/// Some users have a token, and others a session of the application's own: its middleware stands in the layer, and puts
+/// a handle where it knows somebody.
+#[test]
+fn a_middleware_in_an_optional_layer_may_know_who_the_stranger_is() {
+    let bob = || UserMetadataHandle::for_user(UserId::new("bob").expect("an id"), MemoryStore::new());
+    for verifier in both_ways() {
+        let optional = layer(&verifier).with_optional_sessions();
+        for (request, known, caller) in [
+            (Request::new(()), false, None),
+            (Request::new(()), true, Some("bob")),
+            (with_token("nobody"), true, Some("bob")),
+            (with_token("good"), false, Some("alice")),
+            (with_token("good"), true, Some("bob")),
+        ] {
+            let passed = extensions(&optional, request).expect("called");
+            let mut request = Request::new(());
+            *request.extensions_mut() = passed;
+            if known {
+                request.extensions_mut().insert(bob());
+            }
+            let id = |metadata: UserMetadataHandle| metadata.user_id().as_str().to_owned();
+            let found = request.optional_user_metadata().expect("the layer was there").map(id);
+            assert_eq!(found.as_deref(), caller);
+            assert_eq!(request.user_metadata().ok().map(id).as_deref(), caller);
         }
     }
 }

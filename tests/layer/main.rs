@@ -7,5 +7,6 @@ mod extensions;
 mod log;
 mod logs;
 mod preflight;
+mod problems;
 mod tower_contract;
 mod verifier;

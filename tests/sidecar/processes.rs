@@ -18,7 +18,7 @@ use crate::support::vectors::not_run;
 pub(crate) const LONGEST: Duration = Duration::from_secs(20);
 
 /// Each setting of the sidecar.
-pub(crate) const SETTINGS: [&str; 21] = [
+pub(crate) const SETTINGS: [&str; 26] = [
     "LISTEN",
     "JWKS_URL",
     "SUPERTOKENS_CONNECTION_URI",
@@ -32,8 +32,13 @@ pub(crate) const SETTINGS: [&str; 21] = [
     "USER_CLAIM",
     "TENANT_CLAIM",
     "SESSION_CLAIM",
+    "INTEGER_IDS",
     "TOKEN_TYPES",
+    "REQUIRED_TOKEN_TYPES",
+    "REQUIRED_CLAIMS",
+    "FORBIDDEN_CLAIMS",
     "LEEWAY",
+    "TOKEN_SCHEME",
     "TOKEN_HEADER",
     "SESSION_COOKIE",
     "ANTI_CSRF",

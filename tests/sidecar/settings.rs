@@ -102,6 +102,38 @@ fn places_of_tokens() {
 }
 
 #[test]
+fn tokens_as_services_have_them() {
+    let issuer = Issuer::start();
+    let with = |claims: Value| bearer(&token(&issuer, &claims));
+    let (integer, string) = (with(json!({ "sub": 1 })), with(json!({ "sub": "1" })));
+    assert_eq!(statuses(&spaced(&issuer, &[]), [&[&integer], &[&string]]), [401, 200]);
+    let sidecar = spaced(&issuer, &[("INTEGER_IDS", "true")]);
+    let answer = sidecar.send("GET", "/auth", &[&integer], "");
+    assert_eq!((answer.status(), header(&answer, "x-user-id").join(" ")), (200, "1".to_owned()));
+
+    let claims = [("REQUIRED_CLAIMS", r#"use = access , v=2, v="3""#), ("FORBIDDEN_CLAIMS", "invite,reset")];
+    let sidecar = spaced(&issuer, &claims);
+    for good in [json!({ "use": "access", "v": 2 }), json!({ "use": "access", "v": "3", "reset": null })] {
+        assert_eq!(statuses(&sidecar, [&[&with(good)]]), [200]);
+    }
+    for bad in [
+        json!({ "use": "access" }),
+        json!({ "use": "invite", "v": 2 }),
+        json!({ "use": "access", "v": "2" }),
+        json!({ "use": "access", "v": 2, "invite": 1 }),
+    ] {
+        assert_eq!(statuses(&sidecar, [&[&with(bad)]]), [401]);
+    }
+
+    let jwt = token(&issuer, &json!({}));
+    assert_eq!(statuses(&spaced(&issuer, &[("REQUIRED_TOKEN_TYPES", "at+jwt,jwt")]), [&[&bearer(&jwt)]]), [200]);
+    assert_eq!(statuses(&spaced(&issuer, &[("REQUIRED_TOKEN_TYPES", "at+jwt")]), [&[&bearer(&jwt)]]), [401]);
+
+    let scheme = format!("Authorization: token {jwt}");
+    assert_eq!(statuses(&spaced(&issuer, &[("TOKEN_SCHEME", "Token")]), [&[&scheme], &[&bearer(&jwt)]]), [200, 401]);
+}
+
+#[test]
 fn key_servers() {
     let issuer = Issuer::start();
     let token = bearer(&token(&issuer, &json!({})));
@@ -207,6 +239,10 @@ fn a_wrong_setting_is_told_at_the_start() {
         (&[url, any, offline, ("ANTI_CSRF", "off")], 2, "ANTI_CSRF"),
         (&[url, any, offline, ("SESSION_COOKIE", "a b")], 2, "cookie"),
         (&[url, any, offline, ("TOKEN_HEADER", "X Token")], 2, "header"),
+        (&[url, any, offline, ("TOKEN_SCHEME", "Token:")], 2, "scheme"),
+        (&[url, any, offline, ("TOKEN_SCHEME", "Token"), ("TOKEN_HEADER", "x")], 2, "contradict"),
+        (&[url, any, offline, ("REQUIRED_CLAIMS", "use")], 2, r#"REQUIRED_CLAIMS cannot be "use""#),
+        (&[url, any, offline, ("REQUIRED_CLAIMS", "v=1.5")], 2, "with_required_claim"),
         (&[url, any, offline, ("DATABASE_URL", "mongodb:x")], 2, "mongodb"),
         (&[url, ("TOKENS", "supertokens"), ("TENANT_CLAIM", "t")], 2, "TENANT_CLAIM"),
         (&[("JWKS_URL", "http://keys.example/jwks.json"), any], 2, "http"),

@@ -4,6 +4,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpMessage};
 
+use super::response::{render, render_error};
 use crate::authenticator::{Authenticated, Authenticator};
 use crate::handle::UserMetadataHandle;
 use crate::layer::NoSession;
@@ -15,8 +16,10 @@ use crate::session::{Headers, Session};
 /// The authenticator is made before the server starts, and the middleware for each worker from that one: all share the
 /// verifier, its keys, and the store. It asks the store for nothing: only the handler does.
 ///
-/// Refusals are rendered by [`JsonRejection`](crate::layer::JsonRejection). A middleware around this one that wants
-/// another body finds the [`AuthError`](crate::AuthError) in the extensions of the response.
+/// Refusals, and the errors of this crate that extractors and handlers inside return, are `{"message":"…"}`, or what
+/// [`with_problem_response`](crate::Authenticator::with_problem_response) of the authenticator makes of them. A middleware
+/// around this one finds the [`Problem`](crate::endpoints::Problem), and of a refusal the [`AuthError`](crate::AuthError), in
+/// the extensions of the response.
 #[must_use]
 pub fn user_metadata<S, B>(
     authenticator: &Authenticator,
@@ -28,20 +31,27 @@ where
     let authenticator = authenticator.clone();
     from_fn(move |request: ServiceRequest, next: Next<B>| {
         let authentication = authenticator.authenticate(request.method().as_str(), request.headers());
+        let hook = authenticator.hook().cloned();
         async move {
             match authentication.await {
                 Ok(found) => {
                     admit(&mut request.extensions_mut(), found);
-                    next.call(request).await.map(ServiceResponse::map_into_left_body)
+                    match next.call(request).await {
+                        Ok(answer) => Ok(render(hook.as_ref(), answer)),
+                        Err(error) => Err(render_error(hook.as_ref(), error)),
+                    }
                 }
-                Err(error) => Ok(request.error_response(error).map_into_right_body()),
+                Err(error) => {
+                    let refusal = render(hook.as_ref(), request.error_response(error));
+                    Ok(refusal.map_into_boxed_body().map_into_right_body())
+                }
             }
         }
     })
 }
 
-/// As [`layer::admit`](crate::layer::admit), for the extensions of actix-web: takes the place of what an outer middleware may
-/// have found.
+/// As [`layer::admit`](crate::layer::admit), for the extensions of actix-web: takes the place of what an outer
+/// middleware may have found.
 fn admit(extensions: &mut Extensions, found: Option<Authenticated>) {
     match found {
         Some(Authenticated { session, metadata }) => {

@@ -64,8 +64,9 @@
 //!
 //! # You have sessions already
 //!
-//! A middleware of your own that knows the user inserts a handle, and [`NoSession`](crate::layer::NoSession) for a visitor who is not
-//! signed in; [more on that](crate::adapter#you-have-sessions-already). Here `Account` is what your middleware has.
+//! A middleware of your own that knows the user inserts a handle, and [`NoSession`](crate::layer::NoSession) for a
+//! visitor who is not signed in; [more on that](crate::adapter#you-have-sessions-already). Here `Account` is what your
+//! middleware has.
 //!
 //! ```
 //! use actix_web::dev::Service;
@@ -112,8 +113,8 @@
 //!
 //! # Testing a handler
 //!
-//! No token, key or middleware is needed: a handle on a store in memory takes their place. Without an application the handler is called as
-//! a function.
+//! No token, key or middleware is needed: a handle on a store in memory takes their place. Without an application the
+//! handler is called as a function.
 //!
 //! ```
 //! use actix_web::{App, HttpMessage, test, web};

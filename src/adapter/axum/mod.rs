@@ -62,8 +62,9 @@
 //!
 //! # You have sessions already
 //!
-//! A middleware of your own that knows the user puts a handle into the request; [more on that](crate::adapter#you-have-sessions-already).
-//! Here `Account` is what your middleware has, such as the user of `axum-login`.
+//! A middleware of your own that knows the user puts a handle into the request; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your middleware has, such as the user of
+//! `axum-login`.
 //!
 //! ```
 //! use axum::Router;
@@ -109,8 +110,8 @@
 //!
 //! # Testing a handler
 //!
-//! No token, key or layer is needed: a handle on a store in memory takes their place. Without a router the handler is called as a
-//! function.
+//! No token, key or layer is needed: a handle on a store in memory takes their place. Without a router the handler is
+//! called as a function.
 //!
 //! ```
 //! use axum::body::Body;

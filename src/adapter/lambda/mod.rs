@@ -44,9 +44,9 @@
 //!
 //! # You have sessions already
 //!
-//! What knows the user, such as an authorizer of API Gateway, tells it to a layer around your handler, which puts a handle into the
-//! request; [more on that](crate::adapter#you-have-sessions-already). Here the authorizer has left the user in the context of the
-//! request.
+//! What knows the user, such as an authorizer of API Gateway, tells it to a layer around your handler, which puts a
+//! handle into the request; [more on that](crate::adapter#you-have-sessions-already). Here the authorizer has left the
+//! user in the context of the request.
 //!
 //! ```
 //! use std::collections::HashMap;

@@ -1,15 +1,17 @@
-use poem::{Endpoint, Middleware, Request, Result};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
-use super::response::refuse;
+use super::response::{refuse, render, render_error};
 use crate::authenticator::Authenticator;
 use crate::layer::admit;
 
 /// A middleware that verifies the session of each request and hands the handler its user's metadata; see the
 /// [module](super) for an example.
 ///
-/// It asks the store for nothing: only the handler does. Refusals are rendered by
-/// [`JsonRejection`](crate::layer::JsonRejection). A middleware around this one that wants another body finds the
-/// [`AuthError`](crate::AuthError) in the data of the error and in the extensions of the response.
+/// It asks the store for nothing: only the handler does. Refusals, and the errors of this crate that extractors and handlers
+/// inside return, are `{"message":"…"}`, or what [`with_problem_response`](crate::Authenticator::with_problem_response) of
+/// the authenticator makes of them; then they are answers, and no errors to what is outside. A middleware around this one finds
+/// the [`Problem`](crate::endpoints::Problem), and of a refusal the [`AuthError`](crate::AuthError), in the data of the
+/// error and in the extensions of the response.
 #[must_use]
 pub fn user_metadata(authenticator: &Authenticator) -> UserMetadata {
     UserMetadata(authenticator.clone())
@@ -35,11 +37,18 @@ impl<E: Endpoint> Middleware<E> for UserMetadata {
 }
 
 impl<E: Endpoint> Endpoint for UserMetadataEndpoint<E> {
-    type Output = E::Output;
+    type Output = Response;
 
-    async fn call(&self, mut request: Request) -> Result<E::Output> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let outcome = self.authenticator.authenticate(request.method().as_str(), request.headers()).await;
-        admit(request.extensions_mut(), outcome).map_err(|error| refuse(error.into()))?;
-        self.inner.call(request).await
+        let answer = match admit(request.extensions_mut(), outcome) {
+            Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
+            Err(error) => Err(refuse(error.into())),
+        };
+        match (self.authenticator.hook(), answer) {
+            (None, answer) => answer,
+            (Some(hook), Ok(response)) => Ok(render(hook, response)),
+            (Some(hook), Err(error)) => render_error(hook, error),
+        }
     }
 }

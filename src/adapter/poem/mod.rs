@@ -13,7 +13,9 @@
 //!
 //! [`StoreError`], [`InvalidMetadata`], [`AuthError`] and [`Problem`] are errors of poem, so `?` works on them, and
 //! each is answered as the ready-made endpoints would. A route without the middleware is answered with a 500 that says
-//! how to add it. Do not take an `Option<Session>`: poem makes `None` of that 500 too, and [`Optional`] does not.
+//! how to add it. Do not take an `Option<Session>`: poem makes `None` of that 500 too, and [`Optional`] does not. A handler
+//! that makes a response of such an error, to add a header, takes from it what it was, so that
+//! [`with_problem_response`](crate::Authenticator::with_problem_response) leaves it as it is; return the error.
 //!
 //! ```
 //! use poem::{Endpoint, EndpointExt, Request, Route, get, handler, post};
@@ -66,8 +68,8 @@
 //!
 //! # You have sessions already
 //!
-//! A middleware of your own that knows the user puts a handle into the request; [more on that](crate::adapter#you-have-sessions-already).
-//! Here `Account` is what your middleware has.
+//! A middleware of your own that knows the user puts a handle into the request; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your middleware has.
 //!
 //! ```
 //! use poem::{Endpoint, EndpointExt, Request, Route, get, handler};

@@ -4,9 +4,8 @@ use rocket::route::{self, Handler, Route};
 use rocket::{Ignite, Request, Rocket, Sentinel};
 use tokio_util::io::ReaderStream;
 
-use super::fairing::outcome;
+use super::fairing::{outcome, render};
 use super::guards::{authenticator, found, required};
-use super::response::convert;
 use crate::adapter::body::Chunks;
 use crate::endpoints::{Problem, UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
@@ -53,7 +52,7 @@ impl Handler for UserMetadataEndpoints {
             let metadata = if passes { found(request).await? } else { Some(required(request).await?) };
             Ok(self.respond(method, headers, metadata.as_ref(), body(data).await).await)
         };
-        outcome(request, answer.await).map(convert).map_error(|(status, _)| status)
+        outcome(request, answer.await).map(|answer| render(request, answer)).map_error(|(status, _)| status)
     }
 }
 

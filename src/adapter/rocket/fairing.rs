@@ -1,20 +1,21 @@
+use bytes::Bytes;
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::{HeaderMap, Status};
 use rocket::outcome::Outcome;
 use rocket::{Build, Request, Response, Rocket};
 
+use super::convert::convert;
 use super::known::known;
-use super::response::convert;
 use crate::authenticator::Authenticator;
 use crate::endpoints::Problem;
 use crate::session::Headers;
 
 /// The fairing that the guards of this crate need. Attach it once; see the [module](super) for an example.
 ///
-/// It makes the authenticator part of the application's state, and renders what the guards refuse, as
-/// [`JsonRejection`](crate::layer::JsonRejection) and the ready-made endpoints do, in place of what a catcher made of the
-/// status. To render something else, attach another fairing after this one, or give the answer another status in a catcher:
-/// both find the reason by [`refusal`](super::refusal).
+/// It makes the authenticator part of the application's state, and renders what the guards refuse, in place of what a
+/// catcher made of the status: as the ready-made endpoints do, or as
+/// [`with_problem_response`](crate::Authenticator::with_problem_response) of the authenticator says. For one route alone, give
+/// the answer another status in a catcher, which finds the reason by [`refusal`](super::refusal).
 #[derive(Clone, Debug)]
 pub struct UserMetadata(pub(super) Option<Authenticator>);
 
@@ -49,7 +50,7 @@ impl Fairing for UserMetadata {
         // Another route may have answered after this one was refused.
         if let Some(problem) = refusal(request).filter(|problem| problem.status().as_u16() == response.status().code) {
             // Leaves the headers that others have set.
-            response.merge(convert(problem.into_response()));
+            response.merge(render(request, problem.into_response()));
         }
     }
 }
@@ -60,15 +61,21 @@ pub fn refusal(request: &Request<'_>) -> Option<Problem> {
     known(request).get().cloned()
 }
 
+/// An answer of this crate in the form that the application wants.
+pub(super) fn render<'r>(request: &Request<'_>, answer: http::Response<Bytes>) -> Response<'r> {
+    let fairing: Option<&UserMetadata> = request.rocket().state();
+    convert(match fairing.and_then(|fairing| fairing.0.as_ref()) {
+        Some(authenticator) => authenticator.render(answer),
+        None => answer,
+    })
+}
+
 /// Of a guard: leaves the problem where the fairing finds it, and gives the status for a catcher.
 pub(super) fn outcome<T, F>(request: &Request<'_>, found: Result<T, Problem>) -> Outcome<T, (Status, Problem), F> {
-    match found {
-        Ok(found) => Outcome::Success(found),
-        Err(problem) => {
-            known(request).insert(problem.clone());
-            Outcome::Error((Status::new(problem.status().as_u16()), problem))
-        }
+    if let Err(problem) = &found {
+        known(request).insert(problem.clone());
     }
+    found.map_or_else(|problem| Outcome::Error((Status::new(problem.status().as_u16()), problem)), Outcome::Success)
 }
 
 impl Headers for HeaderMap<'_> {

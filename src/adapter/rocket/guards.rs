@@ -7,12 +7,12 @@ use super::fairing::{UserMetadata, outcome};
 use super::known::known;
 use crate::adapter::Optional;
 use crate::adapter::extensions::{is_told, optional};
-use crate::authenticator::Authenticator;
+use crate::authenticator::{Authenticator, no_session};
 use crate::endpoints::Problem;
 use crate::handle::UserMetadataHandle;
 use crate::layer::admit;
+use crate::session::Session;
 use crate::session::claims::ClaimValidator;
-use crate::session::{AuthError, AuthErrorKind, Session};
 
 const REMEDY: &str = "no session was verified: attach `UserMetadata::fairing(authenticator)` to the application, or call \
                       `put_user_metadata(request, …)` before this guard";
@@ -60,7 +60,7 @@ guard!(Claims<D> where [D: Demand], request => demand::<D>(request).await);
 
 /// A stranger is refused.
 pub(super) async fn required<T: Clone + Send + Sync + 'static>(request: &Request<'_>) -> Result<T, Problem> {
-    found(request).await?.ok_or_else(|| AuthError::new(AuthErrorKind::MissingCredentials).into())
+    found(request).await?.ok_or_else(|| no_session().into())
 }
 
 /// Of whom the application has put, else of the session, which is verified once a request, however many guards ask.

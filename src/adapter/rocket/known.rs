@@ -9,8 +9,8 @@ use crate::layer;
 /// Says whose a request is, for an application that [has sessions already](super#you-have-sessions-already): call it in a
 /// fairing's `on_request`, or in a guard of your own that stands before those of this crate.
 ///
-/// `None` is a visitor who is not signed in: refused with a 401, and `None` in [`Optional`](super::Optional). What is put last
-/// counts, and the fairing's authenticator is not asked any more.
+/// `None` is a visitor who is not signed in: refused with a 401, and `None` in [`Optional`](super::Optional). What is
+/// put last counts, and the fairing's authenticator is not asked any more.
 pub fn put_user_metadata(request: &Request<'_>, metadata: Option<UserMetadataHandle>) {
     layer::put_user_metadata(&mut known(request), metadata);
 }

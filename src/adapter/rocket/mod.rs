@@ -77,9 +77,9 @@
 //!
 //! # You have sessions already
 //!
-//! A fairing or a guard of your own that knows the user says so by [`put_user_metadata`], before a guard of this crate asks;
-//! [more on that](crate::adapter#you-have-sessions-already). The fairing of this crate then has no authenticator, and only renders
-//! refusals. Here the header is what your fairing has verified.
+//! A fairing or a guard of your own that knows the user says so by [`put_user_metadata`], before a guard of this crate
+//! asks; [more on that](crate::adapter#you-have-sessions-already). The fairing of this crate then has no authenticator,
+//! and only renders refusals. Here the header is what your fairing has verified.
 //!
 //! ```
 //! use rocket::fairing::AdHoc;
@@ -119,8 +119,8 @@
 //!
 //! # Testing a handler
 //!
-//! No token, key or authenticator is needed: a handle on a store in memory takes their place. Without an application the handler is
-//! called as a function.
+//! No token, key or authenticator is needed: a handle on a store in memory takes their place. Without an application
+//! the handler is called as a function.
 //!
 //! ```
 //! use rocket::fairing::AdHoc;
@@ -175,6 +175,7 @@
 //! [`StoreError`]: crate::StoreError
 //! [`UserMetadataHandle`]: crate::UserMetadataHandle
 
+mod convert;
 mod data;
 mod fairing;
 mod guards;

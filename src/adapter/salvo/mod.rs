@@ -75,8 +75,8 @@
 //! # You have sessions already
 //!
 //! A hoop of your own that knows the user puts a handle into the depot, or into the extensions of the request, and
-//! [`NoSession`](crate::layer::NoSession) for a visitor who is not signed in; [more on that](crate::adapter#you-have-sessions-already).
-//! Here `Account` is what your hoop has.
+//! [`NoSession`](crate::layer::NoSession) for a visitor who is not signed in; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your hoop has.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -26,7 +26,8 @@
 //! | 501 | `UNIMPLEMENTED` | |
 //! | 500 | `INTERNAL` | |
 //!
-//! The message is that of the HTTP body.
+//! The message is that of the HTTP body. [`with_problem_response`](crate::Authenticator::with_problem_response) makes answers
+//! over HTTP and has no part here: a client of gRPC reads statuses.
 //!
 //! A method that panics has no status: tonic resets its stream, which a client hears as `CANCELLED`, and goes on with the
 //! other calls of the connection.
@@ -68,9 +69,9 @@
 //!
 //! # You have sessions already
 //!
-//! An interceptor or a layer of your own that knows the user puts a handle into the request;
-//! [more on that](crate::adapter#you-have-sessions-already). Here `Account` is what your interceptor has. Answer a visitor who is
-//! not signed in as you like; this one leaves that to the methods.
+//! An interceptor or a layer of your own that knows the user puts a handle into the request; [more on
+//! that](crate::adapter#you-have-sessions-already). Here `Account` is what your interceptor has. Answer a visitor who
+//! is not signed in as you like; this one leaves that to the methods.
 //!
 //! ```
 //! use tonic::{Code, Request, Response, Status};

@@ -1,4 +1,4 @@
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use http::{HeaderMap, Method};
 use warp::reject::Rejection;
@@ -6,11 +6,11 @@ use warp::reply::Response;
 use warp::{Error, Filter};
 
 use crate::adapter::body::Chunks;
-use crate::authenticator::{Authenticated, Authenticator};
+use crate::authenticator::{Authenticated, Authenticator, no_session};
 use crate::endpoints::{UserMetadataEndpoints, read_update};
 use crate::handle::UserMetadataHandle;
 use crate::metadata::{Limits, MetadataUpdate};
-use crate::session::{AuthError, AuthErrorKind, Session};
+use crate::session::Session;
 
 /// Verifies the session and extracts it with its user's metadata; rejects with an [`AuthError`](crate::AuthError).
 #[must_use]
@@ -66,8 +66,9 @@ pub fn metadata_update(
     metadata_update_within(authenticator.limits())
 }
 
-/// As [`metadata_update`], within these limits, for an application that [has sessions already](super#you-have-sessions-already):
-/// those of its store, which [`capabilities`](crate::store::MetadataStore::capabilities) tells.
+/// As [`metadata_update`], within these limits, for an application that [has sessions
+/// already](super#you-have-sessions-already): those of its store, which
+/// [`capabilities`](crate::store::MetadataStore::capabilities) tells.
 #[must_use]
 pub fn metadata_update_within(
     limits: Limits,
@@ -95,7 +96,7 @@ pub fn metadata_update_within(
 /// # let key = jsonwebtoken::EncodingKey::from_secret(secret)?;
 /// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
 /// let metadata = warp::path!("metadata").and(endpoints(&sessions, UserMetadataEndpoints::new()));
-/// let routes = metadata.recover(recover);
+/// let routes = metadata.recover(recover(&sessions));
 ///
 /// let request = warp::test::request().path("/metadata").method("PATCH").body(r#"{"theme":"dark"}"#);
 /// let request = request.header("content-type", "application/json");
@@ -110,16 +111,17 @@ pub fn endpoints(
     authenticator: &Authenticator,
     endpoints: UserMetadataEndpoints,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<> {
+    let renders = authenticator.clone();
     let metadata = verified(authenticator.clone()).and_then(async |found: Found| match found {
         Found::Preflight => Ok(None),
         found => found.required().map(|authenticated| Some(authenticated.metadata)),
     });
-    endpoints_for(metadata, endpoints)
+    answered(metadata, endpoints, move |answer| renders.render(answer))
 }
 
 /// The [ready-made endpoints](crate::endpoints) behind a filter of the application's own, for one that [has sessions
-/// already](super#you-have-sessions-already): the filter extracts whose metadata they are about, and `None` is a visitor who is not
-/// signed in, who is answered with a 401.
+/// already](super#you-have-sessions-already): the filter extracts whose metadata they are about, and `None` is a
+/// visitor who is not signed in, who is answered with a 401.
 #[must_use]
 pub fn endpoints_for<F>(
     metadata: F,
@@ -128,9 +130,25 @@ pub fn endpoints_for<F>(
 where
     F: Filter<Extract = (Option<UserMetadataHandle>,), Error = Rejection> + Clone + Send + Sync,
 {
+    answered(metadata, endpoints, std::convert::identity)
+}
+
+fn answered<F, R>(
+    metadata: F,
+    endpoints: UserMetadataEndpoints,
+    render: R,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<F, R>
+where
+    F: Filter<Extract = (Option<UserMetadataHandle>,), Error = Rejection> + Clone + Send + Sync,
+    R: Fn(http::Response<Bytes>) -> http::Response<Bytes> + Clone + Send + Sync,
+{
     metadata.and(warp::method()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
-        move |metadata: Option<UserMetadataHandle>, method: Method, headers: HeaderMap, body| async move {
-            endpoints.respond(method.as_str(), &headers, metadata.as_ref(), Chunks::new(body)).await.map(Into::into)
+        move |metadata: Option<UserMetadataHandle>, method: Method, headers: HeaderMap, body| {
+            let render = render.clone();
+            async move {
+                let answer = endpoints.respond(method.as_str(), &headers, metadata.as_ref(), Chunks::new(body)).await;
+                render(answer).map(Into::into)
+            }
         },
     )
 }
@@ -160,7 +178,7 @@ impl Found {
     fn required(self) -> Result<Authenticated, Rejection> {
         match self {
             Self::Session(authenticated) => Ok(authenticated),
-            Self::Nobody => Err(AuthError::new(AuthErrorKind::MissingCredentials).into()),
+            Self::Nobody => Err(no_session().into()),
             Self::Preflight => Err(warp::reject::not_found()),
         }
     }

@@ -45,7 +45,7 @@
 //!     .and(user_metadata(&sessions))
 //!     .and(metadata_update(&sessions))
 //!     .and_then(update);
-//! let routes = greet.or(forget).or(update).recover(recover);
+//! let routes = greet.or(forget).or(update).recover(recover(&sessions));
 //!
 //! let stranger = warp::test::request().path("/greet").reply(&routes).await;
 //! assert_eq!(stranger.body(), "Hello, stranger");
@@ -58,9 +58,9 @@
 //!
 //! # You have sessions already
 //!
-//! A filter of your own that knows the user extracts a handle, and no filter of this crate is needed for it;
-//! [more on that](crate::adapter#you-have-sessions-already). [`endpoints_for`] takes such a filter, and [`metadata_update_within`] the
-//! limits of your store. Here the header is what your filter has verified.
+//! A filter of your own that knows the user extracts a handle, and no filter of this crate is needed for it; [more on
+//! that](crate::adapter#you-have-sessions-already). [`endpoints_for`] takes such a filter, and
+//! [`metadata_update_within`] the limits of your store. Here the header is what your filter has verified.
 //!
 //! ```
 //! use tower_user_metadata::adapter::warp::{endpoints_for, metadata_update_within, recover};
@@ -140,4 +140,4 @@ pub use filters::{
     authenticated, endpoints, endpoints_for, metadata_update, metadata_update_within, optional_session,
     optional_user_metadata, session, user_metadata,
 };
-pub use rejection::recover;
+pub use rejection::{recover, recover_default};

@@ -25,8 +25,11 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        use ConfigError::{JwksUrl, StoreOption, StoreUrl, UnknownStore};
-        let setting = matches!(error, JwksUrl { .. } | StoreOption { .. } | StoreUrl { .. } | UnknownStore { .. });
+        use ConfigError::{JwksUrl, StoreOption, StoreUrl, UnknownStore, VerifierOption};
+        let setting = matches!(
+            error,
+            JwksUrl { .. } | StoreOption { .. } | StoreUrl { .. } | UnknownStore { .. } | VerifierOption { .. }
+        );
         Self { sentence: chain(&error), setting }
     }
 }

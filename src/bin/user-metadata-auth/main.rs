@@ -98,6 +98,19 @@ async fn verifier(settings: &Settings) -> Result<JwtVerifier, ConfigError> {
     if let Some(types) = settings.token_types() {
         verifier = verifier.with_token_types(types.iter().map(String::as_str));
     }
+    if settings.integer_ids {
+        verifier = verifier.with_integer_ids();
+    }
+    for token_type in settings.required_token_types() {
+        verifier = verifier.with_required_token_type(token_type.as_str());
+    }
+    // Those that cannot be read are told when the settings are.
+    for (name, value) in settings.required_claims().unwrap_or_default() {
+        verifier = verifier.with_required_claim(name, value);
+    }
+    for name in settings.forbidden_claims() {
+        verifier = verifier.with_forbidden_claim(name.as_str());
+    }
     if settings.id_tokens {
         verifier = verifier.with_id_tokens();
     }

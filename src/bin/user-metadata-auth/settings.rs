@@ -8,7 +8,7 @@ use clap::{ArgAction, Command, CommandFactory, Parser, ValueEnum};
 use tower_user_metadata::ConfigError;
 use tower_user_metadata::session::{AntiCsrf, TokenSource, TokenSources};
 
-use crate::list::List;
+use crate::list::{List, trimmed};
 
 const AFTER_HELP: &str = "\
 A flag wins over its environment variable. White space around a value is taken off, and an empty variable counts as one
@@ -74,9 +74,26 @@ pub(crate) struct Settings {
     #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) session_claim: Option<String>,
 
+    /// Take integers as ids of users, tenants and sessions of jwt tokens, by their digits: 1 is the same as "1".
+    #[arg(long, env, action = ArgAction::Set, default_value = "false")]
+    pub(crate) integer_ids: bool,
+
     /// Header `typ` of jwt tokens, a list with commas; JWT,at+jwt by default. A token without `typ` is always taken.
     #[arg(long, env)]
     token_types: Option<List>,
+
+    /// Header `typ` that jwt tokens must have, a list with commas; it goes before TOKEN_TYPES.
+    #[arg(long, env)]
+    required_token_types: Option<List>,
+
+    /// Claims that jwt tokens must have with a value, such as use=access; of a list with commas each name, and for a name
+    /// that stands in it twice one of the values.
+    #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
+    required_claims: Option<String>,
+
+    /// Claims that jwt tokens must not have, a list with commas.
+    #[arg(long, env)]
+    forbidden_claims: Option<List>,
 
     /// Take id tokens, which are refused by their claims otherwise: for issuers whose sessions are id tokens.
     #[arg(long, env, action = ArgAction::Set, default_value = "false")]
@@ -85,6 +102,10 @@ pub(crate) struct Settings {
     /// Seconds by which `nbf` and `iat` of jwt tokens may be in the future; 60 by default.
     #[arg(long, env, value_parser = seconds)]
     pub(crate) leeway: Option<Duration>,
+
+    /// Scheme of Authorization that is before the token, in the place of Bearer.
+    #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
+    token_scheme: Option<String>,
 
     /// Header that has the token, with or without `Bearer` before it, in the place of Authorization.
     #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
@@ -142,20 +163,45 @@ impl Settings {
         self.token_types.as_ref().map(|list| &*list.0).filter(|types| !types.is_empty())
     }
 
+    pub(crate) fn required_token_types(&self) -> &[String] {
+        self.required_token_types.as_ref().map_or(&[], |list| &list.0)
+    }
+
+    pub(crate) fn forbidden_claims(&self) -> &[String] {
+        self.forbidden_claims.as_ref().map_or(&[], |list| &list.0)
+    }
+
+    /// The names of claims with their values. What is JSON is that value, `2` an integer and `"2"` a string.
+    ///
+    /// # Errors
+    ///
+    /// A member of the list has no `=`.
+    pub(crate) fn required_claims(&self) -> Result<Vec<(String, serde_json::Value)>, String> {
+        let Ok(List(claims)) = self.required_claims.as_deref().unwrap_or_default().parse();
+        let read = |claim: &String| {
+            let problem = || format!("REQUIRED_CLAIMS cannot be {claim:?}: it has no `=`, as in use=access");
+            let (name, value) = claim.split_once('=').ok_or_else(problem)?;
+            let value = trimmed(value);
+            Ok((trimmed(name).to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+        };
+        claims.iter().map(read).collect()
+    }
+
     /// Where tokens may be.
     ///
     /// # Errors
     ///
-    /// The name of the header or of the cookie is not one.
+    /// The name of the header, of the scheme or of the cookie is not one.
     pub(crate) fn token_sources(&self) -> Result<TokenSources, ConfigError> {
         let anti_csrf = match self.anti_csrf {
             Proof::CustomHeader => AntiCsrf::ViaCustomHeader,
             Proof::Token => AntiCsrf::ViaToken,
             Proof::None => AntiCsrf::NoneBecauseCookiesAreSameSite,
         };
-        let header = match &self.token_header {
-            Some(name) => TokenSource::header(name)?,
-            None => TokenSource::bearer(),
+        let header = match (&self.token_header, &self.token_scheme) {
+            (Some(name), _) => TokenSource::header(name)?,
+            (None, Some(scheme)) => TokenSource::scheme(scheme)?,
+            (None, None) => TokenSource::bearer(),
         };
         Ok(TokenSources::new([header, TokenSource::cookie(&self.session_cookie, anti_csrf)?]))
     }
@@ -195,7 +241,11 @@ impl Settings {
                 ("USER_CLAIM", self.user_claim.is_some()),
                 ("TENANT_CLAIM", self.tenant_claim.is_some()),
                 ("SESSION_CLAIM", self.session_claim.is_some()),
+                ("INTEGER_IDS", self.integer_ids),
                 ("TOKEN_TYPES", self.token_types().is_some()),
+                ("REQUIRED_TOKEN_TYPES", !self.required_token_types().is_empty()),
+                ("REQUIRED_CLAIMS", self.required_claims.is_some()),
+                ("FORBIDDEN_CLAIMS", !self.forbidden_claims().is_empty()),
                 ("ID_TOKENS", self.id_tokens),
                 ("LEEWAY", self.leeway.is_some()),
             ];
@@ -205,6 +255,10 @@ impl Settings {
                 ));
             }
         }
+        if self.token_header.is_some() && self.token_scheme.is_some() {
+            return conflict("TOKEN_HEADER and TOKEN_SCHEME contradict each other".to_owned());
+        }
+        self.required_claims().map_err(|problem| (ErrorKind::ValueValidation, problem))?;
         self.token_sources().map(drop).map_err(|error| (ErrorKind::ValueValidation, error.to_string()))
     }
 }

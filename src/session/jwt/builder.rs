@@ -148,7 +148,8 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// Sets the values of the header `typ` that are taken; a token without `typ` always is. Default `JWT` and
+    /// Sets the values of the header `typ` that are taken; a token without `typ` always is, but for
+    /// [`with_required_token_type`](Self::with_required_token_type). Default `JWT` and
     /// `at+jwt` (RFC 9068), so that DPoP proofs, and the id and logout tokens of the issuers that give them a type in
     /// the header, are refused.
     ///

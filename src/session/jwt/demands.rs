@@ -87,15 +87,15 @@ impl Demands {
             if header.token_type.is_none() {
                 return Err(refusal("typ", "the header names no type of token", warnings));
             }
-            purpose::check_header(header, &self.types)?;
+            purpose::check_header(header, &self.types).map_err(|error| refusal("typ", error.reason(), warnings))?;
         }
         for (name, values) in &self.required {
-            let found = match claims.raw(name) {
+            let reason = match claims.raw(name) {
                 None | Some("null") => "a required claim is missing",
                 Some(raw) if json::typed::<Value>(raw).is_ok_and(|found| values.contains(&found)) => continue,
                 Some(_) => "a required claim has another value",
             };
-            return Err(refusal(name, found, warnings));
+            return Err(refusal(name, reason, warnings));
         }
         match self.forbidden.iter().find(|name| claims.raw(name).is_some_and(|value| value != "null")) {
             Some(name) => Err(refusal(name, "a forbidden claim", warnings)),

@@ -61,7 +61,7 @@ pub(super) fn check_kid(kid: &str, keys: SigningKeys) -> Result<(), AuthError> {
     if dynamic == (keys == SigningKeys::Dynamic) {
         Ok(())
     } else {
-        Err(AuthError::because(Kind::UnknownKey, "a signing key of the other kind"))
+        Err(AuthError::because(Kind::UnknownKey, "the kid is that of the other kind of signing keys"))
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn check_type(session: &Session) -> Result<(), AuthError> {
     // A number is its value, however it is written; what is not one is no type.
     match session.claim::<f64>("stt") {
         Ok(None | Some(0.0)) => Ok(()),
-        _ => Err(AuthError::because(Kind::WrongPurpose, "stt")),
+        _ => Err(AuthError::because(Kind::WrongPurpose, "stt is that of an OAuth2 token")),
     }
 }
 

@@ -27,21 +27,21 @@ impl Times {
         expired(expires_at, now)?;
         not_yet_valid(claims, now, leeway)?;
         if issued_at.is_some_and(|issued_at| is_ahead(issued_at, now, leeway)) {
-            return Err(AuthError::because(Kind::NotYetValid, "iat"));
+            return Err(AuthError::because(Kind::NotYetValid, "iat is in the future"));
         }
         Ok(Self { issued_at, expires_at })
     }
 }
 
 pub(super) fn expired(expires_at: i64, now: i64) -> Result<(), AuthError> {
-    if expires_at <= now { Err(AuthError::new(Kind::Expired)) } else { Ok(()) }
+    if expires_at <= now { Err(AuthError::because(Kind::Expired, "exp has passed")) } else { Ok(()) }
 }
 
 /// Compares `nbf` with now, if it is there (RFC 7519 section 4.1.5).
 pub(super) fn not_yet_valid(claims: &Payload, now: i64, leeway: i64) -> Result<(), AuthError> {
     let not_before = millis_of(claims, "nbf", f64::ceil)?;
     if not_before.is_some_and(|not_before| is_ahead(not_before, now, leeway)) {
-        return Err(AuthError::because(Kind::NotYetValid, "nbf"));
+        return Err(AuthError::because(Kind::NotYetValid, "nbf is in the future"));
     }
     Ok(())
 }
@@ -63,12 +63,12 @@ fn millis_of(claims: &Payload, name: &str, round: fn(f64) -> f64) -> Result<Opti
     if let Some(seconds) = whole_seconds(raw) {
         return Ok(Some(seconds * 1_000));
     }
-    let seconds: Option<f64> = claims.get(name).map_err(|_| malformed("a time is not a number"))?;
+    let seconds: Option<f64> = claims.get(name).map_err(|_| malformed("exp, iat or nbf is not a number"))?;
     match seconds {
         None => Ok(None),
         #[expect(clippy::cast_possible_truncation, reason = "the range is checked: at most 253402300799 * 1000")]
         Some(seconds) if seconds.abs() <= LATEST_SECONDS => Ok(Some(round(seconds) as i64 * 1_000)),
-        Some(_) => Err(malformed("a time is out of range")),
+        Some(_) => Err(malformed("exp, iat or nbf is out of range")),
     }
 }
 
@@ -84,7 +84,7 @@ fn whole_seconds(raw: &str) -> Option<i64> {
 pub(super) fn millis(claims: &Payload, name: &str) -> Result<i64, AuthError> {
     match claims.get::<u64>(name).ok().flatten().and_then(|millis| i64::try_from(millis).ok()) {
         Some(millis) if millis / 1_000 <= 253_402_300_799 => Ok(millis),
-        _ => Err(malformed("a time is not whole milliseconds in range")),
+        _ => Err(malformed("expiryTime or timeCreated is not whole milliseconds in range")),
     }
 }
 

@@ -199,21 +199,36 @@ impl Inner {
         let algorithm = match (&self.rules.profile, header.algorithm) {
             (Profile::SuperTokens { .. }, Some(Algorithm::RS256)) => Algorithm::RS256,
             (Profile::Plain(_), Some(algorithm)) => algorithm,
-            _ => return Err(AuthError::because(Kind::BadSignature, "no key has the algorithm")),
+            _ => {
+                return Err(AuthError::because(Kind::BadSignature, "the algorithm of the token is none that is taken"));
+            }
         };
-        let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
+        let Some(keys) = keys else { return missing(unavailable()) };
         // The algorithm must be one that the key was loaded with; it tells keys of one name apart and chooses nothing.
         let found = match keys.find(header.kid.as_deref(), algorithm) {
             Ok(found) => found,
-            Err(NotFound::Kid) => return missing(AuthError::new(Kind::UnknownKey)),
+            Err(NotFound::Kid) => {
+                let reason = match header.kid {
+                    Some(_) => "no key has the kid of the token",
+                    None => "the token has no kid, and not exactly one key fits",
+                };
+                return missing(AuthError::because(Kind::UnknownKey, reason));
+            }
             Err(NotFound::Algorithm) => {
-                return Err(AuthError::because(Kind::BadSignature, "the algorithm is not that of the key"));
+                return Err(AuthError::because(
+                    Kind::BadSignature,
+                    "the algorithm of the token is not that of the key",
+                ));
             }
         };
         if !found.key.verifies(jws.signed.as_bytes(), signature) {
-            let error = AuthError::new(Kind::BadSignature);
-            // Where the token does not name the key, the one that it means may be newer.
-            return if found.named { Err(error) } else { missing(error) };
+            let error = |reason| AuthError::because(Kind::BadSignature, reason);
+            return if found.named {
+                Err(error("the signature is wrong under the key that the token names"))
+            } else {
+                // The one that it means may be newer.
+                missing(error("the signature is wrong under the only key that fits"))
+            };
         }
         jws.claims().map(|claims| Ok((claims, keys.version())))
     }
@@ -223,15 +238,19 @@ impl Inner {
         let mut buffer = SignatureBuffer::new();
         let signature = jws.signature(&mut buffer)?;
         let missing = |error| Ok(Err(KeyMissing { kid: None, error }));
-        let Some(keys) = keys else { return missing(AuthError::new(Kind::KeysUnavailable)) };
+        let Some(keys) = keys else { return missing(unavailable()) };
         let signed_by = |key: &VerificationKey| key.verifies(jws.signed.as_bytes(), signature);
         let mut candidates = keys.newest_first().filter(|key| key.algorithm() == Algorithm::RS256).take(MAX_KEYS_TRIED);
         if !candidates.any(signed_by) {
-            return missing(AuthError::new(Kind::BadSignature));
+            return missing(AuthError::because(Kind::BadSignature, "the signature is wrong under every key"));
         }
         let session = supertokens::legacy_session(&jws.claims()?, now)?;
         // They have none: what the session claims is the application's.
         self.rules.check_issuer_and_audience(&Payload::default(), &self.warnings)?;
         Ok(Ok((session, keys.version())))
     }
+}
+
+fn unavailable() -> AuthError {
+    AuthError::because(Kind::KeysUnavailable, "no keys were fetched, or none for too long")
 }

@@ -74,9 +74,8 @@ impl VerificationKey {
     ///
     /// # Errors
     ///
-    /// What is no secret at all is refused here, too, since no search is needed to sign in as anybody: an empty one; one
-    /// that manuals print (the first that whoever attacks tries, so there are no sessions to keep); a public key, which
-    /// is a mistake in the settings (CVE-2022-29217).
+    /// What is no secret at all is refused here, too, since no search is needed to sign in as anybody: nothing, and a public
+    /// key, which is a mistake in the settings (CVE-2022-29217).
     pub fn from_weak_secret(algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, InvalidKey> {
         let secret = secret.as_ref();
         match secret::check(secret, min_bytes(algorithm)?) {

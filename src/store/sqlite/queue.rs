@@ -243,6 +243,7 @@ mod tests {
 
     type Numbers = Queue<u32, u32>;
 
+    /// The clock of these tests stands still until nothing else is left to do.
     fn soon() -> Instant {
         Instant::now() + Duration::from_millis(20)
     }
@@ -252,7 +253,7 @@ mod tests {
         (error.kind(), error.may_have_happened())
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_job_that_nobody_takes_times_out_and_is_not_done_later() {
         let queue = Numbers::new(2, true);
         assert_eq!(failure(&queue).await, (StoreErrorKind::Timeout, false));
@@ -260,7 +261,7 @@ mod tests {
         assert!(!job.claim());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_job_in_hand_may_have_happened_unless_it_only_reads() {
         for writes in [true, false] {
             let queue = Numbers::new(2, writes);
@@ -275,7 +276,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_full_queue_is_unavailable_and_room_comes_back() {
         let queue = Numbers::new(1, true);
         assert_eq!(failure(&queue).await, (StoreErrorKind::Timeout, false));
@@ -289,7 +290,7 @@ mod tests {
         assert_eq!(answer.ok(), Some(2));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_dropped_call_gives_its_job_up() {
         let queue = Numbers::new(1, true);
         let mut call = Box::pin(queue.call(1, soon()));
@@ -298,7 +299,7 @@ mod tests {
         assert!(!queue.take().expect("queued").claim());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_waits_at_the_end_is_handed_out_and_nothing_comes_after() {
         let queue = Numbers::new(2, true);
         let mut call = Box::pin(queue.call(1, soon()));

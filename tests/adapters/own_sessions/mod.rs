@@ -1,5 +1,5 @@
-//! Services whose own middleware has verified who calls: in each framework the handle that it puts there is found as that of the
-//! layer is.
+//! Services whose own middleware has verified who calls: in each framework the handle that it puts there is found as
+//! that of the layer is.
 
 mod actix;
 mod axum;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use http_body_util::Full;
 use tower::ServiceExt;
-use tower_user_metadata::adapter::warp::{endpoints_for, metadata_update_within, recover};
+use tower_user_metadata::adapter::warp::{endpoints_for, metadata_update_within, recover_default};
 use tower_user_metadata::endpoints::UserMetadataEndpoints;
 use tower_user_metadata::{AuthError, AuthErrorKind, MetadataStore, MetadataUpdate, UserMetadataHandle};
 use warp::{Filter, Rejection, Reply};
@@ -42,7 +42,7 @@ impl Host for Warp {
         );
         let endpoints = warp::path!("endpoints").and(endpoints_for(found, UserMetadataEndpoints::new()));
         let texts = user.or(greet).unify().or(update).unify().map(Reply::into_response);
-        let routes = texts.or(endpoints).unify().recover(recover);
+        let routes = texts.or(endpoints).unify().recover(recover_default);
         let mut request = request(method, headers, Full::new(Bytes::copy_from_slice(body)));
         *request.uri_mut() = path.parse().expect("a path");
         Answer::collect(warp::service(routes).oneshot(request).await.expect("a rejection is no error")).await

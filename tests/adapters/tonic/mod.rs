@@ -173,11 +173,16 @@ fn errors_become_statuses() {
         let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|delay| delay.to_str().expect("ASCII"));
         assert_eq!(pushback, (code == Code::Unavailable).then_some("1000"));
     }
-    let later = AuthError::new(AuthErrorKind::KeysUnavailable).with_retry_after(Duration::from_secs(7));
-    let response: http::Response<Body> = GrpcRejection.response(&later);
-    let status = Status::from_header_map(response.headers()).expect("a status");
-    assert_eq!((response.status().as_u16(), status.code()), (200, Code::Unavailable));
-    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").map(MetadataValue::as_bytes), Some(&b"7000"[..]));
+    for kind in [AuthErrorKind::KeysUnavailable, AuthErrorKind::SessionsUnavailable] {
+        let later = AuthError::new(kind).with_source("no route to sessions.example.com");
+        let response: http::Response<Body> = GrpcRejection.response(&later.with_retry_after(Duration::from_secs(7)));
+        let status = Status::from_header_map(response.headers()).expect("a status");
+        assert_eq!((response.status().as_u16(), status.code()), (200, Code::Unavailable));
+        assert_eq!(status.message(), "session verification unavailable");
+        assert_eq!(status.metadata().get("grpc-retry-pushback-ms").map(MetadataValue::as_bytes), Some(&b"7000"[..]));
+    }
+    let ended = Status::from(AuthError::new(AuthErrorKind::UnknownSession));
+    assert_eq!((ended.code(), ended.message()), (Code::Unauthenticated, "unauthorised"));
 }
 
 #[tokio::test]
