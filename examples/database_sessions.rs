@@ -21,6 +21,8 @@
 
 #[path = "app/error.rs"]
 mod error;
+#[path = "app/log.rs"]
+mod log;
 #[path = "app/sessions.rs"]
 mod sessions;
 #[path = "app/shutdown.rs"]
@@ -102,7 +104,7 @@ fn out_of_reach(error: tower_sessions::session_store::Error) -> AuthError {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    log::start()?;
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let port: u16 =
         port.parse().map_err(|_| Error::new(format!("PORT must be a number up to 65535, and is {port:?}")))?;

@@ -37,7 +37,10 @@ fn every_acknowledged_update_survives_a_crash() {
             }
             // In the midst of the work, and not at a moment of ours.
             while acknowledged.iter().any(|rounds| rounds.load(Ordering::Acquire) < 20) {
-                assert!(!writers.iter().any(|writer| writer.is_finished()), "{name}: an update had no answer");
+                assert!(
+                    !writers.iter().any(std::thread::ScopedJoinHandle::is_finished),
+                    "{name}: an update had no answer"
+                );
                 thread::yield_now();
             }
             example.kill();
