@@ -63,7 +63,7 @@
 //! [`metadata_update_within`] the limits of your store. Here the header is what your filter has verified.
 //!
 //! ```
-//! use tower_user_metadata::adapter::warp::{endpoints_for, metadata_update_within, recover};
+//! use tower_user_metadata::adapter::warp::{endpoints_for, metadata_update_within, recover_default};
 //! use tower_user_metadata::endpoints::UserMetadataEndpoints;
 //! use tower_user_metadata::{
 //!     AuthError, AuthErrorKind, MetadataStore, MetadataUpdate, UserId, UserMetadataHandle, store,
@@ -87,7 +87,7 @@
 //!
 //! let update = warp::path!("update").and(required).and(metadata_update_within(limits)).and_then(update);
 //! let metadata = warp::path!("metadata").and(endpoints_for(known, UserMetadataEndpoints::new()));
-//! let routes = update.or(metadata).recover(recover);
+//! let routes = update.or(metadata).recover(recover_default);
 //!
 //! let stranger = warp::test::request().path("/metadata").reply(&routes).await;
 //! assert_eq!(stranger.status(), 401);

@@ -129,8 +129,8 @@ impl JwtVerifierBuilder {
     /// # let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
     /// // A token with `"user_id": 9007199254740993`, which no `f64` holds.
     /// let input = VerifyInput::new(&token, std::time::SystemTime::now());
-    /// let Verdict::Ready(verified) = verifier.verify(input) else { panic!("fixed keys need no waiting") };
-    /// assert_eq!(verified?.user_id().as_str(), "9007199254740993");
+    /// let Verdict::Ready(Ok(Some(session))) = verifier.verify(input) else { panic!("refused") };
+    /// assert_eq!(session.user_id().as_str(), "9007199254740993");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with_integer_ids(mut self) -> Self {
