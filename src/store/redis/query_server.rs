@@ -57,7 +57,10 @@ pub(super) fn kind(answer: &Value) -> Result<ServerKind, StoreError> {
         Value::ServerError(error) if error.details().is_some_and(is_unknown_command) => return Ok(ServerKind::Alone),
         other => return Err(refused(other.clone())),
     };
-    let mode = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"redis_mode:"));
+    // Valkey calls it by the second name.
+    let mode = text
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"redis_mode:").or_else(|| line.strip_prefix(b"server_mode:")));
     Ok(match mode.unwrap_or_default().trim_ascii() {
         b"cluster" => ServerKind::OfCluster,
         b"sentinel" => ServerKind::Sentinel,

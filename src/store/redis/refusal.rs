@@ -52,8 +52,11 @@ pub(super) fn explained(code: &str, details: &str) -> (StoreErrorKind, Cow<'stat
 fn other(code: &str, details: &str) -> Cow<'static, str> {
     let command = named_command(details);
     let keys = details.contains(" key");
-    let right =
-        code == "NOPERM" || details.contains("can't run this command") || details.contains("can't access at least");
+    // From inside a script: Redis says the second and the third, Valkey the fourth.
+    let right = code == "NOPERM"
+        || details.contains("can't run this command")
+        || details.contains("can't access at least")
+        || details.starts_with("ACL failure in script");
     match (code, command) {
         ("ERR", Some(command)) if is_unknown_command(details) => {
             format!("the server, or a proxy before it, does not know the command `{command}`").into()
@@ -156,6 +159,13 @@ mod tests {
             ("ERR unsupported command 'hello'", Internal, "command `hello`"),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", Corrupt, "a hash"),
             ("ERR Error running script secret", Internal, "(ERR)"),
+            (
+                "ERR ACL failure in script: User secret has no permissions to run the 'hgetall' command script: on \
+                 @user_script:1.",
+                Internal,
+                "command `hgetall`",
+            ),
+            ("ERR ACL failure in script: No permissions to access a key script: on", Internal, "right to the keys"),
             ("secret of a proxy", Internal, "without a code"),
         ] {
             let (found, reason) = refused(line);

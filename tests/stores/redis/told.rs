@@ -13,7 +13,7 @@ use super::{json, open, printed, put, user};
 use crate::cluster::{Cluster, eventually};
 use crate::errors::{failures, logged};
 use crate::servers::process::{Running, free_port};
-use crate::servers::redis::Redis;
+use crate::servers::redis::{Redis, program};
 use crate::support::vectors::not_run;
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -337,10 +337,10 @@ async fn a_sentinel_is_no_server_of_documents() {
     let file = directory.path().join("sentinel.conf");
     std::fs::write(&file, "").expect("written");
     let port = free_port().to_string();
-    let mut command = std::process::Command::new("redis-server");
+    let mut command = std::process::Command::new(program());
     command.arg(file).args(["--sentinel", "--bind", "127.0.0.1", "--port", &port, "--logfile", "log"]);
     let Ok(running) = Running::start(command.current_dir(directory.path()), "KILL") else {
-        return not_run("a_sentinel_is_no_server_of_documents: `redis-server` is not installed");
+        return not_run(&format!("a_sentinel_is_no_server_of_documents: `{}` is not installed", program()));
     };
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a client");
     eventually("the Sentinel answers", || client.get_connection().is_ok()).await;

@@ -9,10 +9,15 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::process::{Running, free_port};
-use crate::support::vectors::not_run;
+use crate::support::vectors::{not_run, say};
 
 /// How long a server may take to start, stop or take notice of something.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+
+/// The program that is started, `redis-server` by default: Valkey is another that speaks the same protocol.
+pub(crate) fn program() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
 
 /// A server with a log that is synced before each answer; it is killed when it goes out of scope.
 #[derive(Debug)]
@@ -34,15 +39,20 @@ impl Redis {
             redis.port = free_port();
             match redis.run().await {
                 Ok(true) => return Some(redis),
-                Ok(false) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    not_run("tests with Redis: `redis-server` is not installed");
+                // Valkey can be built so.
+                Ok(false) if redis.log().contains("Failed finding TLS support") => {
+                    say(&format!("`{}` is built without TLS", program()));
                     return None;
                 }
-                Err(error) => panic!("redis-server: {error}"),
+                Ok(false) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    not_run(&format!("tests with Redis: `{}` is not installed", program()));
+                    return None;
+                }
+                Err(error) => panic!("{}: {error}", program()),
             }
         }
-        panic!("redis-server does not start: {}", redis.log());
+        panic!("{} does not start: {}", program(), redis.log());
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -76,7 +86,7 @@ impl Redis {
     /// Whether the server came up; it did not when it ended by itself.
     pub(crate) async fn run(&mut self) -> std::io::Result<bool> {
         self.kill();
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         command
             .args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", "", "--logfile", "log"])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--port", &self.port.to_string()])
